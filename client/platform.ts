@@ -1,0 +1,41 @@
+/** What the SDK needs of a WebSocket: the callback half of the browser's interface, which Node, React Native and `ws` share. */
+export interface WebSocketLike {
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** Makes a WebSocket, as `new WebSocket(url, protocols)` does. */
+export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
+
+/** Time and timers, injected so that tests need not wait. */
+export interface ClientClock {
+  /** Unix ms. */
+  now(): number;
+  /** Runs once after `ms`; the result cancels it through `clearTimeout`. */
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+interface Host {
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  queueMicrotask?(run: () => void): void;
+  atob?(text: string): string;
+  WebSocket?: WebSocketConstructor;
+  crypto?: { getRandomValues?(bytes: Uint8Array): Uint8Array };
+  localStorage?: unknown;
+}
+
+/** The globals of the platform, all of them optional but timers: browsers, React Native and Node differ in the rest. */
+export const host = globalThis as unknown as Host;
+
+/** The platform's clock. */
+export const systemClock: ClientClock = {
+  now: () => Date.now(),
+  setTimeout: (run, ms) => host.setTimeout(run, ms),
+  clearTimeout: (timer) => host.clearTimeout(timer),
+};

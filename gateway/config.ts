@@ -1,0 +1,142 @@
+import Type, { type Static } from 'typebox';
+import { commonVariables, integer, optionalText, text } from '../shared/config.ts';
+
+/** The gateway's environment. `.env.example` is checked against it. */
+export const GatewayConfig = Type.Object({
+  ...commonVariables,
+  GATEWAY_PORT: integer({ default: 8080, minimum: 0, maximum: 65_535, description: 'Port of REST, /ws and /docs; 0 picks a free one' }),
+  GATEWAY_ADMIN_PORT: integer({
+    default: 9080,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'Port of /metrics, /healthz and /readyz; 0 picks a free one',
+  }),
+  PUBLIC_URL: optionalText({ pattern: '^https?://', description: 'The address clients use, shown in Swagger UI' }),
+  TRUST_PROXY: text({
+    default: 'false',
+    description: 'Which proxies may set X-Forwarded-For: false, true, a number of hops, or a list of networks',
+  }),
+  CORS_ALLOWED_ORIGINS: text({ default: '', description: 'Origins allowed to call REST from a browser, comma-separated; * for all' }),
+  REST_RATE_PER_MINUTE: integer({
+    default: 600,
+    minimum: 1,
+    maximum: 10_000_000,
+    description: 'REST requests a minute for each user, key or address',
+  }),
+  REST_BODY_BYTES: integer({ default: 65_536, minimum: 1024, maximum: 10_485_760, description: 'Largest REST body, bytes' }),
+  MAX_EVENT_LOOP_DELAY_MS: integer({
+    default: 1000,
+    minimum: 0,
+    maximum: 60_000,
+    description: 'When the event loop is this late, on average over a second, new requests and upgrades get 503, ms; 0 for never',
+  }),
+  MESSAGING_URL: text({
+    default: 'http://127.0.0.1:8081',
+    pattern: '^https?://',
+    description: 'The messaging service: http:// is HTTP/2 in clear text, https:// HTTP/2 over TLS',
+  }),
+  MESSAGING_CONNECTIONS: integer({ default: 2, minimum: 1, maximum: 64, description: 'HTTP/2 connections to messaging, used round robin' }),
+  MESSAGING_CONNECTION_MAX_AGE_MS: integer({
+    default: 60_000,
+    minimum: 1000,
+    maximum: 3_600_000,
+    description: 'A connection is replaced after this long, plus up to a quarter of jitter, ms',
+  }),
+  MESSAGING_PING_MS: integer({
+    default: 30_000,
+    minimum: 1000,
+    maximum: 3_600_000,
+    description: 'HTTP/2 ping interval on idle connections, ms',
+  }),
+  MESSAGING_TIMEOUT_MS: integer({ default: 5000, minimum: 50, maximum: 120_000, description: 'Deadline of one call to messaging, ms' }),
+  MESSAGING_QUEUE: integer({
+    default: 20_000,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: 'Commands that may wait for messaging before senders are told to slow down',
+  }),
+  MESSAGING_BATCH: integer({ default: 500, minimum: 1, maximum: 1000, description: 'Commands in one call at most' }),
+  WS_ALLOWED_ORIGINS: text({
+    default: '',
+    description: 'Browser origins that may open a WebSocket, comma-separated; * for all; apps that send no Origin are always let in',
+  }),
+  WS_HEARTBEAT_MS: integer({ default: 25_000, minimum: 1000, maximum: 600_000, description: 'WebSocket ping interval, ms' }),
+  WS_PONG_TIMEOUT_MS: integer({
+    default: 10_000,
+    minimum: 1000,
+    maximum: 600_000,
+    description: 'How long a client may take to answer a ping, ms',
+  }),
+  WS_FRAME_BYTES: integer({ default: 65_536, minimum: 1024, maximum: 16_777_216, description: 'Largest client frame, bytes' }),
+  WS_FRAMES_PER_SECOND: integer({
+    default: 20,
+    minimum: 1,
+    maximum: 100_000,
+    description: 'Sustained client frame rate of one connection',
+  }),
+  WS_FRAME_BURST: integer({ default: 60, minimum: 1, maximum: 1_000_000, description: 'Client frames that may come at once' }),
+  WS_OUTBOX_BYTES: integer({
+    default: 1_048_576,
+    minimum: 65_536,
+    maximum: 1_073_741_824,
+    description: 'Bytes that may wait for one slow client before it is closed',
+  }),
+  WS_TOPICS: integer({ default: 1000, minimum: 1, maximum: 100_000, description: 'Conversations followed live by one connection' }),
+  WS_WATCHED_USERS: integer({ default: 200, minimum: 0, maximum: 10_000, description: 'Users watched by one connection' }),
+  WS_CONNECTIONS_PER_SESSION: integer({
+    default: 10,
+    minimum: 1,
+    maximum: 10_000,
+    description: 'Sockets one session may hold on a gateway; the oldest gives way',
+  }),
+  WS_MAX_CONNECTIONS: integer({
+    default: 50_000,
+    minimum: 1,
+    maximum: 10_000_000,
+    description: 'Sockets this process accepts; over it upgrades get 503',
+  }),
+  WS_SYNC_EVENTS: integer({
+    default: 200,
+    minimum: 1,
+    maximum: 1000,
+    description: 'Missed events sent per conversation at sync; more is truncated',
+  }),
+  WS_REPAIR_MS: integer({
+    default: 30_000,
+    minimum: 100,
+    maximum: 3_600_000,
+    description: 'How often followed conversations are compared with their logs, ms, with jitter',
+  }),
+  PRESENCE_LEASE_MS: integer({
+    default: 30_000,
+    minimum: 1000,
+    maximum: 600_000,
+    description: 'A gateway that is gone takes its users offline after this long, ms',
+  }),
+  PRESENCE_GRACE_MS: integer({
+    default: 15_000,
+    minimum: 0,
+    maximum: 600_000,
+    description: 'A user is offline this long after the last connection closed, ms',
+  }),
+  JWT_ISSUER: text({ default: 'connect-chat', description: 'iss of access tokens' }),
+  JWT_AUDIENCE: text({ default: 'connect-chat', description: 'aud of access tokens' }),
+  JWT_ACCESS_SECONDS: integer({ default: 900, minimum: 10, maximum: 86_400, description: 'Life of an access token, s' }),
+  JWT_SIGNING_KEYS: optionalText({ description: 'Private JWKS as JSON, first key signs; absent: keys are made and kept in the store' }),
+  SESSION_DAYS: integer({
+    default: 90,
+    minimum: 1,
+    maximum: 3650,
+    description: 'A session ends when it was not refreshed for this long, days',
+  }),
+  SESSION_REFRESH_GRACE_MS: integer({
+    default: 0,
+    minimum: 0,
+    maximum: 60_000,
+    description: 'The previous refresh token is still taken this long after its replacement, ms',
+  }),
+  OIDC_ISSUER: optionalText({ pattern: '^https?://', description: 'OpenID Connect issuer whose id tokens are exchanged for sessions' }),
+  OIDC_AUDIENCE: optionalText({ description: 'aud those id tokens must carry' }),
+  OIDC_USER_CLAIM: text({ default: 'sub', description: 'Claim that names the user' }),
+});
+export type GatewayConfig = Static<typeof GatewayConfig>;

@@ -1,0 +1,191 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { CallFailure } from './call-failure.ts';
+import { type ConnectionOptions, type EndReason, MessagingConnection } from './connection.ts';
+
+export interface PoolOptions extends ConnectionOptions {
+  connections: number;
+  /** A connection is replaced after this long, plus up to a quarter. */
+  maxAgeMs: number;
+  /** How long the calls of a replaced connection may still take. */
+  retireMs: number;
+  log: FastifyBaseLogger;
+  /** A connection was lost, or could not be made. */
+  onFailure: () => void;
+}
+
+const FIRST_BACKOFF_MS = 50;
+const LAST_BACKOFF_MS = 2000;
+/** A connection that ended sooner is not replaced at once: a server that turns everyone away must not be hammered. */
+const MIN_LIFE_MS = 1000;
+
+/** Keeps one place of the pool filled: connects, warms, replaces when old, and connects again when lost. */
+class Slot {
+  readonly #options: PoolOptions;
+  readonly #onChange: () => void;
+  #current: MessagingConnection | undefined;
+  #next: MessagingConnection | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #openedAt = 0;
+  #closed = false;
+  readonly #retiring = new Set<Promise<void>>();
+
+  constructor(options: PoolOptions, onChange: () => void) {
+    this.#options = options;
+    this.#onChange = onChange;
+  }
+
+  get open(): MessagingConnection | undefined {
+    return this.#current;
+  }
+
+  /** Makes a connection and, once it has answered, puts it in the place of the one before. */
+  async fill(): Promise<void> {
+    if (this.#closed || this.#next !== undefined) return;
+    clearTimeout(this.#timer);
+    const next = new MessagingConnection(this.#options, (reason) => this.#ended(next, reason));
+    this.#next = next;
+    try {
+      const { status } = await next.open(this.#options.connectTimeoutMs);
+      if (status === 401)
+        this.#options.log.error('messaging does not accept our service token: SERVICE_TOKEN_SECRET differs, or clocks do');
+      else if (status >= 300) throw new Error(`the first call on a connection was answered with ${status}`);
+      if (next.ended) throw new Error('told to go away at once');
+    } catch (error) {
+      this.#failed(next, error);
+      return;
+    }
+    this.#next = undefined;
+    if (this.#closed) return next.destroy();
+    this.#failures = 0;
+    this.#openedAt = performance.now();
+    this.#replace(next);
+    this.#schedule(this.#options.maxAgeMs * (1 + Math.random() / 4));
+  }
+
+  /** Stops giving calls to a connection that let one run into its deadline; true if it was in use until now. */
+  suspect(connection: MessagingConnection): boolean {
+    if (this.#current !== connection) return false;
+    this.#replace(undefined);
+    void this.fill();
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#next?.destroy();
+    this.#replace(undefined);
+    await Promise.all(this.#retiring);
+  }
+
+  #replace(connection: MessagingConnection | undefined): void {
+    const old = this.#current;
+    this.#current = connection;
+    if (old !== undefined) {
+      const retired = old.retire(this.#options.retireMs).finally(() => this.#retiring.delete(retired));
+      this.#retiring.add(retired);
+    }
+    this.#onChange();
+  }
+
+  #ended(connection: MessagingConnection, reason: EndReason): void {
+    // One that is still being made fails in fill().
+    if (this.#current !== connection || this.#closed) return;
+    if (reason === 'lost') {
+      this.#options.log.warn('a connection to messaging was lost');
+      this.#options.onFailure();
+    }
+    this.#replace(undefined);
+    if (performance.now() - this.#openedAt < MIN_LIFE_MS) this.#schedule(FIRST_BACKOFF_MS * (0.5 + Math.random() / 2));
+    else void this.fill();
+  }
+
+  #failed(next: MessagingConnection, error: unknown): void {
+    next.destroy();
+    this.#next = undefined;
+    if (this.#closed) return;
+    this.#failures += 1;
+    if (this.#failures === 1)
+      this.#options.log.warn({ err: error instanceof CallFailure ? (error.cause ?? error) : error }, 'cannot reach messaging');
+    this.#options.onFailure();
+    const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failures - 1), LAST_BACKOFF_MS);
+    this.#schedule(backoff * (0.5 + Math.random() / 2));
+  }
+
+  #schedule(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.fill(), ms);
+    this.#timer.unref();
+  }
+}
+
+/**
+ * Connections to messaging, used round robin. Behind a layer-4 balancer a connection sticks to one target, so each is replaced when it
+ * reaches its age: new targets get their share, and the jitter keeps gateways from moving together.
+ */
+export class ConnectionPool {
+  readonly #slots: Slot[];
+  readonly #waiting = new Set<{ resolve: (connection: MessagingConnection) => void; reject: (error: Error) => void }>();
+  #turn = 0;
+
+  /** Begins to connect at once. */
+  constructor(options: PoolOptions) {
+    this.#slots = Array.from({ length: options.connections }, () => new Slot(options, () => this.#changed()));
+    for (const slot of this.#slots) void slot.fill();
+  }
+
+  /** The next open connection. */
+  pick(): MessagingConnection | undefined {
+    for (let tried = 0; tried < this.#slots.length; tried++) {
+      this.#turn = (this.#turn + 1) % this.#slots.length;
+      const connection = this.#slots[this.#turn]?.open;
+      if (connection !== undefined) return connection;
+    }
+    return undefined;
+  }
+
+  /** The next open connection, once there is one; rejects at the deadline, or when waiting is called off. */
+  async whenOpen(timeoutMs: number): Promise<MessagingConnection> {
+    const open = this.pick();
+    if (open !== undefined) return open;
+    const waiting = Promise.withResolvers<MessagingConnection>();
+    this.#waiting.add(waiting);
+    const timer = setTimeout(() => waiting.reject(new CallFailure('CHAT_ERR_TIMEOUT', 'unsent')), timeoutMs);
+    try {
+      return await waiting.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(waiting);
+    }
+  }
+
+  get open(): number {
+    let open = 0;
+    for (const slot of this.#slots) if (slot.open !== undefined) open += 1;
+    return open;
+  }
+
+  /** True the first time a connection is reported. */
+  suspect(connection: MessagingConnection): boolean {
+    return this.#slots.some((slot) => slot.suspect(connection));
+  }
+
+  callOffWaiting(error: Error): void {
+    for (const waiting of this.#waiting) waiting.reject(error);
+  }
+
+  async close(): Promise<void> {
+    this.callOffWaiting(new CallFailure('CHAT_ERR_UNAVAILABLE', 'unsent'));
+    await Promise.all(this.#slots.map((slot) => slot.close()));
+  }
+
+  #changed(): void {
+    if (this.#waiting.size === 0) return;
+    for (const waiting of this.#waiting) {
+      const connection = this.pick();
+      if (connection === undefined) return;
+      waiting.resolve(connection);
+    }
+  }
+}

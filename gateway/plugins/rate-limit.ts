@@ -1,0 +1,37 @@
+import rateLimit, { normalizeIP } from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { ChatError } from '../../shared/errors.ts';
+
+/** Callers remembered at once; beyond it the one quiet for longest is forgotten. */
+const CALLERS = 50_000;
+
+interface RateOptions {
+  perMinute: number;
+  /** In front of the keys in Redis. */
+  keyPrefix: string;
+}
+
+/**
+ * REST requests a minute, counted for the user, else the partner key, else the address. Failed sign-ins count for the address. On Redis all
+ * gateways count together; while it is out of reach nobody is turned away for it.
+ */
+async function rates(app: FastifyInstance, { perMinute, keyPrefix }: RateOptions): Promise<void> {
+  await app.register(rateLimit, {
+    max: perMinute,
+    timeWindow: 60_000,
+    ...(app.hasDecorator('redis') ? { redis: app.redis, nameSpace: `${keyPrefix}rate:`, skipOnError: true } : { cache: CALLERS }),
+    enableDraftSpec: true,
+    keyGenerator: callerOf,
+    errorResponseBuilder: (_request, context) => new ChatError('CHAT_ERR_RATE_LIMITED', undefined, { retryAfterMs: context.ttl }),
+  });
+}
+
+export default fp(rates, { name: 'rate-limit', fastify: '5.x', dependencies: ['shared-redis'] });
+
+function callerOf(request: FastifyRequest): string {
+  const principal = request.principal;
+  if (principal?.kind === 'user') return `user:${principal.userId}`;
+  if (principal?.kind === 'partner') return `key:${principal.keyId}`;
+  return `ip:${normalizeIP(request.ip)}`;
+}

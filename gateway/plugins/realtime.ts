@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Clock } from '../../shared/clock.ts';
+import type { Engine } from '../../shared/engine/engine.ts';
+import type { GatewayConfig } from '../config.ts';
+import type { MessagingApi } from '../messaging-api.ts';
+import { Hub } from '../ws/hub.ts';
+import { webSocketRoute } from '../ws/route.ts';
+
+interface RealtimeOptions {
+  config: GatewayConfig;
+  engine: Engine;
+  messaging: MessagingApi;
+  clock: Clock;
+}
+
+/** The WebSocket side: the hub of live connections, and `/ws` that feeds it. */
+async function realtime(app: FastifyInstance, { config, engine, messaging, clock }: RealtimeOptions): Promise<void> {
+  const hub = new Hub({
+    config,
+    bus: engine.bus,
+    sessions: engine.store,
+    messaging,
+    tokens: app.auth.accessTokens,
+    clock,
+    log: app.log,
+    registry: app.metrics.registry,
+  });
+  app.decorate('hub', hub);
+  app.addHook('onReady', async () => hub.start());
+  app.drain.add('connections', () => hub.drain(config.DRAIN_SECONDS * 1000));
+  // An upgrade request to any other route was answered like a plain one, but its socket is no HTTP socket any more: nobody else ends it.
+  app.addHook('onResponse', async ({ raw }) => {
+    if ((raw as typeof raw & { upgrade?: boolean }).upgrade === true) raw.socket.destroySoon();
+  });
+  await app.register(webSocketRoute, { hub, tokens: app.auth.accessTokens, config });
+}
+
+export default fp(realtime, { name: 'realtime', fastify: '5.x', dependencies: ['auth', 'drain', 'metrics'] });
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    hub: Hub;
+  }
+}

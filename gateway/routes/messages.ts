@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import Type from 'typebox';
+import { Value } from 'typebox/value';
+import { Seq } from '../../shared/schemas/primitives.ts';
+import { EditMessage, Message, MessageList, MessageSent, PageQuery, SendMessage } from '../../shared/schemas/rest.ts';
+import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
+import { FAILURES, failures } from './failures.ts';
+import { messageOf, readMessage } from './message-reader.ts';
+import { decodeCursor, encodeCursor } from './page-cursor.ts';
+import { ConversationParams, MessageParams, WithIdempotencyKey } from './parameters.ts';
+import type { ChatRouteOptions } from './route-options.ts';
+
+const READ = 'messages:read';
+const WRITE = 'messages:write';
+const COMMON = [...FAILURES.ALWAYS, ...FAILURES.SIGNED_IN, ...FAILURES.MESSAGING, ...FAILURES.IN_CONVERSATION] as const;
+const CONTENT = [...FAILURES.BODY, 'CHAT_ERR_TEXT_TOO_LONG', 'CHAT_ERR_BAD_METADATA', 'CHAT_ERR_NOT_DURABLE'] as const;
+
+const messages: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { messaging }) => {
+  app.get(
+    '/conversations/:conversationId/messages',
+    {
+      ...actingUser(app, READ),
+      schema: {
+        operationId: 'listMessages',
+        tags: ['messages'],
+        summary: 'List the messages of a conversation',
+        description: 'Newest first, each as it stands now: after edits, with reactions; a deleted one keeps its place without content.',
+        ...securedBy(READ),
+        headers: OnBehalfOf,
+        params: ConversationParams,
+        querystring: PageQuery,
+        response: { 200: MessageList, ...failures(...COMMON, 'CHAT_ERR_BAD_CURSOR') },
+      },
+    },
+    async ({ actorId, params: { conversationId }, query: { limit = 50, cursor } }) => {
+      const before = cursor === undefined ? {} : { before: decodeCursor('messages', cursor, isMessagePlace)[0] };
+      const page = await messaging.call('history', { userId: actorId, conversationId, limit, messagesOnly: true, ...before });
+      const found = page.events.map(messageOf);
+      const last = found.at(-1);
+      return { messages: found, ...(page.hasMore && last !== undefined && { nextCursor: encodeCursor('messages', last.seq) }) };
+    },
+  );
+
+  app.post(
+    '/conversations/:conversationId/messages',
+    {
+      ...actingUser(app, WRITE),
+      schema: {
+        operationId: 'sendMessage',
+        tags: ['messages'],
+        summary: 'Send a message',
+        description:
+          'The answer comes when the message is stored. Idempotency-Key is its clientMessageId: a repeat stores nothing and gives the place of the first (200).',
+        ...securedBy(WRITE),
+        headers: WithIdempotencyKey,
+        params: ConversationParams,
+        body: SendMessage,
+        response: {
+          200: { ...MessageSent, description: 'It was sent before' },
+          201: MessageSent,
+          ...failures(...COMMON, ...CONTENT, 'CHAT_ERR_MESSAGE_NOT_FOUND'),
+        },
+      },
+    },
+    async ({ actorId, params: { conversationId }, body, headers }, reply) => {
+      const clientMessageId = headers['idempotency-key'] ?? randomUUID();
+      const ok = await messaging.execute({
+        op: 'message.send',
+        conversationId,
+        actorId,
+        clientMessageId,
+        ...body,
+      });
+      const seq = ok.seq as number;
+      return reply
+        .code(ok.duplicate ? 200 : 201)
+        .header('location', `/v1/conversations/${conversationId}/messages/${seq}`)
+        .send({
+          conversationId,
+          seq,
+          epoch: ok.epoch as string,
+          id: ok.id as string,
+          sentAt: ok.at as number,
+          clientMessageId,
+          ...(ok.duplicate && { duplicate: true }),
+        });
+    },
+  );
+
+  app.get(
+    '/conversations/:conversationId/messages/:seq',
+    {
+      ...actingUser(app, READ),
+      schema: {
+        operationId: 'getMessage',
+        tags: ['messages'],
+        summary: 'Read a message',
+        description: 'As it stands now.',
+        ...securedBy(READ),
+        headers: OnBehalfOf,
+        params: MessageParams,
+        response: { 200: Message, ...failures(...COMMON, 'CHAT_ERR_MESSAGE_NOT_FOUND') },
+      },
+    },
+    async ({ actorId, params }) => readMessage(messaging, { userId: actorId, ...params }),
+  );
+
+  app.patch(
+    '/conversations/:conversationId/messages/:seq',
+    {
+      ...actingUser(app, WRITE),
+      schema: {
+        operationId: 'editMessage',
+        tags: ['messages'],
+        summary: 'Edit a message',
+        description: 'Only its sender may. Metadata that is left out stays as it is.',
+        ...securedBy(WRITE),
+        headers: OnBehalfOf,
+        params: MessageParams,
+        body: EditMessage,
+        response: { 200: Message, ...failures(...COMMON, ...CONTENT, 'CHAT_ERR_MESSAGE_NOT_FOUND', 'CHAT_ERR_NOT_YOUR_MESSAGE') },
+      },
+    },
+    async ({ actorId, params, body }) => {
+      await messaging.execute({ op: 'message.edit', actorId, ...params, ...body });
+      return readMessage(messaging, { userId: actorId, ...params });
+    },
+  );
+
+  app.delete(
+    '/conversations/:conversationId/messages/:seq',
+    {
+      ...actingUser(app, WRITE),
+      schema: {
+        operationId: 'deleteMessage',
+        tags: ['messages'],
+        summary: 'Delete a message',
+        description: 'For its sender, and for owners and admins. Its content and reactions are erased; its place in the log stays.',
+        ...securedBy(WRITE),
+        headers: OnBehalfOf,
+        params: MessageParams,
+        response: {
+          204: Type.Null({ description: 'Erased' }),
+          ...failures(...COMMON, 'CHAT_ERR_MESSAGE_NOT_FOUND', 'CHAT_ERR_NOT_DURABLE'),
+        },
+      },
+    },
+    async ({ actorId, params }, reply) => {
+      await messaging.execute({ op: 'message.delete', actorId, ...params });
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+export default messages;
+
+const isMessagePlace = (place: unknown[]): place is [number] => place.length === 1 && Value.Check(Seq, place[0]);

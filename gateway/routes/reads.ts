@@ -1,0 +1,55 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import Type from 'typebox';
+import { MarkRead, ReadList } from '../../shared/schemas/rest.ts';
+import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
+import { FAILURES, failures } from './failures.ts';
+import { ConversationParams } from './parameters.ts';
+import type { ChatRouteOptions } from './route-options.ts';
+
+const READ = 'messages:read';
+const WRITE = 'messages:write';
+const COMMON = [...FAILURES.ALWAYS, ...FAILURES.SIGNED_IN, ...FAILURES.MESSAGING, ...FAILURES.IN_CONVERSATION] as const;
+
+const reads: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { messaging }) => {
+  app.get(
+    '/conversations/:conversationId/reads',
+    {
+      ...actingUser(app, READ),
+      schema: {
+        operationId: 'listReads',
+        tags: ['reads'],
+        summary: 'How far each member has read and received',
+        description: 'One entry for each member who has read or received anything.',
+        ...securedBy(READ),
+        headers: OnBehalfOf,
+        params: ConversationParams,
+        response: { 200: ReadList, ...failures(...COMMON) },
+      },
+    },
+    async ({ actorId, params }) => messaging.call('reads', { userId: actorId, conversationId: params.conversationId }),
+  );
+
+  app.put(
+    '/conversations/:conversationId/read',
+    {
+      ...actingUser(app, WRITE),
+      schema: {
+        operationId: 'markRead',
+        tags: ['reads'],
+        summary: 'Mark a conversation as read up to a seq',
+        description: 'Never moves back: the furthest one wins.',
+        ...securedBy(WRITE),
+        headers: OnBehalfOf,
+        params: ConversationParams,
+        body: MarkRead,
+        response: { 204: Type.Null({ description: 'Read' }), ...failures(...COMMON, ...FAILURES.BODY, 'CHAT_ERR_NOT_DURABLE') },
+      },
+    },
+    async ({ actorId, params: { conversationId }, body }, reply) => {
+      await messaging.execute({ op: 'receipt.read', conversationId, actorId, seq: body.seq });
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+export default reads;

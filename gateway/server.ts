@@ -1,0 +1,67 @@
+import closeWithGrace from 'close-with-grace';
+import { startAdminServer } from '../shared/admin-server.ts';
+import { ConfigError, loadConfig, usesRedis } from '../shared/config.ts';
+import { openEngine } from '../shared/engine/open-engine.ts';
+import { startEmf } from '../shared/metrics-emf.ts';
+import { buildGateway } from './app.ts';
+import { GatewayConfig } from './config.ts';
+import { EcsTaskWatch } from './ecs-task-watch.ts';
+import { EmfReader } from './emf-reader.ts';
+
+/** Beyond the drain window: what closing itself may take before the process is ended, ms. */
+const CLOSE_SLACK_MS = 15_000;
+
+try {
+  await main();
+} catch (error) {
+  console.error(oneLine(error));
+  process.exit(1);
+}
+
+async function main(): Promise<void> {
+  const config = loadConfig(GatewayConfig, process.env);
+  if (!usesRedis(config)) {
+    throw new ConfigError(
+      'the gateway started apart needs REDIS_URL or REDIS_CLUSTER_URLS; `npm start` runs both services on the embedded engine',
+    );
+  }
+  const engine = await openEngine(config);
+  const app = await buildGateway({ config, engine });
+  await app.listen({ host: config.HOST, port: config.GATEWAY_PORT });
+  const admin = await startAdminServer({
+    host: config.HOST,
+    port: config.GATEWAY_ADMIN_PORT,
+    metrics: app.metrics.registry,
+    readiness: () => app.readiness(),
+  });
+  const emfReader = new EmfReader(app.metrics.registry);
+  const emf = startEmf({ namespace: config.METRICS_EMF_NAMESPACE, service: 'gateway', read: () => emfReader.read() });
+  const ecs = watchEcs();
+
+  const grace = closeWithGrace({ delay: config.DRAIN_SECONDS * 1000 + CLOSE_SLACK_MS, logger: app.log }, async ({ signal, err }) => {
+    if (err === undefined) {
+      app.log.info({ signal }, 'draining');
+      await app.drain.run();
+    } else app.log.fatal({ err }, 'ending after an error nobody handled');
+    ecs?.stop();
+    await emf.stop();
+    await app.close();
+    await engine.close();
+    await admin.close();
+  });
+  app.log.info({ admin: admin.url, engine: engine.kind }, 'gateway is up');
+
+  function watchEcs(): EcsTaskWatch | undefined {
+    const metadataUri = process.env['ECS_CONTAINER_METADATA_URI_V4'];
+    if (metadataUri === undefined) return undefined;
+    const watch = new EcsTaskWatch({ metadataUri, log: app.log, onStopping: () => grace.close() });
+    watch.start();
+    return watch;
+  }
+}
+
+function oneLine(error: unknown): string {
+  const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string };
+  if (code === 'EADDRINUSE') return `${address}:${port} is in use; stop what listens there, or set GATEWAY_PORT or GATEWAY_ADMIN_PORT`;
+  return message ?? String(error);
+}

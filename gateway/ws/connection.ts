@@ -1,0 +1,165 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { CLOSE_CODES, type CloseReason } from '../../shared/close-codes.ts';
+import { ChatError } from '../../shared/errors.ts';
+import type { Ref, ServerFrame } from '../../shared/schemas/frames.ts';
+import type { ConversationId, DeviceId, SessionId, UserId } from '../../shared/schemas/primitives.ts';
+import type { Beating } from './heartbeat-wheel.ts';
+import type { ConnectionContext } from './hub.ts';
+import { Outbox, type OutboxOwner } from './outbox.ts';
+import { RateBucket } from './rate-bucket.ts';
+import type { ConversationTopic } from './topic.ts';
+import { jsonFrame, PING_FRAME } from './wire.ts';
+
+/** Who is on the other end, as the access token says. */
+export interface ConnectionClaims {
+  userId: UserId;
+  sessionId: SessionId;
+  deviceId: DeviceId;
+  /** When the access token expires, Unix ms. */
+  expiresAt: number;
+}
+
+/** `fresh` until the first sync; events flow from `syncing` on. */
+export type SyncState = 'fresh' | 'syncing' | 'synced';
+
+/** Rejected frames in a row after which the client is not taking the hint. */
+const PATIENCE = 200;
+
+/** Reads of the log one connection may have under way: each may bring megabytes. */
+const READS = 8;
+const READ_RETRY_MS = 500;
+
+/** One WebSocket. Holds no timer and no closure of its own: a process holds tens of thousands of these. */
+export class Connection implements Beating, OutboxOwner {
+  readonly id: string;
+  readonly userId: UserId;
+  readonly sessionId: SessionId;
+  readonly deviceId: DeviceId;
+  readonly outbox: Outbox;
+  expiresAt: number;
+  wheelSlot = 0;
+  background = false;
+  syncState: SyncState = 'fresh';
+  /** Conversations that woke while a sync was running; joined when it is done. */
+  wokenDuringSync: Map<ConversationId, { from: number; until: number; epoch: string }> | undefined;
+  /** Heads at sync of conversations that had just been active but were not awake yet: a waking that is under way must not repeat them. */
+  recentHeads: Map<ConversationId, number> | undefined;
+  #recentUntil = 0;
+  topics: Set<ConversationTopic> | undefined;
+  watching: Set<UserId> | undefined;
+
+  readonly #context: ConnectionContext;
+  readonly #ws: WebSocket;
+  readonly #rate: RateBucket;
+  #refused = 0;
+  #reads = 0;
+  #answered = true;
+  #warnedOfExpiry = false;
+  #closing = false;
+
+  constructor(context: ConnectionContext, id: string, claims: ConnectionClaims, ws: WebSocket, socket: Socket) {
+    this.#context = context;
+    this.#ws = ws;
+    this.id = id;
+    this.userId = claims.userId;
+    this.sessionId = claims.sessionId;
+    this.deviceId = claims.deviceId;
+    this.expiresAt = claims.expiresAt;
+    this.outbox = new Outbox(context, socket, this);
+    this.#rate = new RateBucket(context.framesPerSecond, context.frameBurst, context.clock.now());
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  send(frame: ServerFrame): void {
+    this.outbox.push(jsonFrame(JSON.stringify(frame)));
+  }
+
+  ok(ref: Ref | undefined, fields: object = {}): void {
+    this.outbox.push(jsonFrame(JSON.stringify(ref === undefined ? { type: 'ok', ...fields } : { type: 'ok', ref, ...fields })));
+  }
+
+  error(ref: Ref | undefined, error: ChatError): void {
+    this.send(ref === undefined ? { type: 'error', error: error.toBody() } : { type: 'error', ref, error: error.toBody() });
+  }
+
+  /** Milliseconds to wait before the next frame, 0 when this one may pass. Closes a client that does not slow down. */
+  admit(now: number): number {
+    const wait = this.#rate.take(now);
+    if (wait === 0) this.#refused = 0;
+    else if (++this.#refused > PATIENCE) this.close('tooManyFrames');
+    return wait;
+  }
+
+  /** A read of the log begins. Throws when too many are under way, or the client has not taken what it asked for before. */
+  beginRead(): void {
+    if (this.#reads >= READS || this.outbox.congested)
+      throw new ChatError('CHAT_ERR_RATE_LIMITED', undefined, { retryAfterMs: READ_RETRY_MS });
+    this.#reads += 1;
+  }
+
+  endRead(): void {
+    this.#reads -= 1;
+  }
+
+  /** Any byte from the client answers the ping. */
+  heard(): void {
+    this.#answered = true;
+  }
+
+  beat(now: number): void {
+    if (now >= this.expiresAt) {
+      this.close('tokenExpired');
+      return;
+    }
+    if (!this.#warnedOfExpiry && now >= this.expiresAt - this.#context.expiryWarningMs) {
+      this.#warnedOfExpiry = true;
+      this.send({ type: 'session.expiring', expiresAt: this.expiresAt });
+    }
+    if (this.recentHeads !== undefined && now > this.#recentUntil) this.recentHeads = undefined;
+    this.#answered = false;
+    this.outbox.push(PING_FRAME);
+  }
+
+  answerDue(_now: number): void {
+    if (this.#answered) return;
+    // Nobody is there to read a close frame or answer it.
+    this.close('heartbeatLost');
+    this.#ws.terminate();
+  }
+
+  rememberHead(conversationId: ConversationId, head: number, until: number): void {
+    this.recentHeads ??= new Map();
+    this.recentHeads.set(conversationId, head);
+    this.#recentUntil = until;
+  }
+
+  extend(expiresAt: number): void {
+    this.expiresAt = expiresAt;
+    this.#warnedOfExpiry = false;
+  }
+
+  onSlow(): void {
+    this.#context.onSlowConsumer();
+    this.close('slowConsumer');
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.outbox.end();
+    this.#context.detach(this);
+    const { code, text } = CLOSE_CODES[reason];
+    this.#ws.close(code, text);
+  }
+
+  /** The socket is gone, or the client closed it. */
+  closed(): void {
+    this.#closing = true;
+    this.outbox.end();
+    this.#context.detach(this);
+  }
+}

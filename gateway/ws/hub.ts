@@ -1,0 +1,343 @@
+import type { Socket } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { WebSocket } from 'ws';
+import type { Clock } from '../../shared/clock.ts';
+import type { Bus } from '../../shared/engine/bus.ts';
+import type { SessionStore } from '../../shared/engine/store.ts';
+import { newConnectionId, newGatewayId } from '../../shared/ids.ts';
+import type { Limits } from '../../shared/schemas/frames.ts';
+import type { UserId } from '../../shared/schemas/primitives.ts';
+import { topics as topicNames, type UserTopicMessage } from '../../shared/schemas/topics.ts';
+import type { GatewayConfig } from '../config.ts';
+import type { MessagingApi } from '../messaging-api.ts';
+import { Connection, type ConnectionClaims } from './connection.ts';
+import { Drain } from './drain.ts';
+import { type FrameContext, FrameReader } from './frames/index.ts';
+import { HeartbeatWheel } from './heartbeat-wheel.ts';
+import { RealtimeMetrics } from './metrics.ts';
+import type { OutboxContext } from './outbox.ts';
+import { PresenceAnnouncer } from './presence-announcer.ts';
+import { PresenceWatch } from './presence-watch.ts';
+import { TopicRegistry } from './topic-registry.ts';
+import { TopicRepair } from './topic-repair.ts';
+import { Turn } from './turn.ts';
+import { type LocalUser, UserDirectory } from './user-directory.ts';
+import { Waking } from './waking.ts';
+
+/** What a connection needs of its process; one object shared by all of them. */
+export interface ConnectionContext extends OutboxContext {
+  clock: Clock;
+  framesPerSecond: number;
+  frameBurst: number;
+  /** How long before its token expires a client is warned, ms. */
+  expiryWarningMs: number;
+  onSlowConsumer(): void;
+  detach(connection: Connection): void;
+}
+
+/** Verifies the token of `session.refresh`. */
+export interface TokenVerifier {
+  authenticate(token: string): Promise<ConnectionClaims>;
+}
+
+export interface HubOptions {
+  config: GatewayConfig;
+  bus: Bus;
+  sessions: SessionStore;
+  messaging: MessagingApi;
+  tokens: TokenVerifier;
+  clock: Clock;
+  log: FastifyBaseLogger;
+  registry: Registry;
+}
+
+const SWEEP_MS = 5000;
+const PRESENCE_TICK_MS = 200;
+/** Every user's awake conversations are looked at once in this time, in case a 'woken' message was lost without a trace. */
+const AUDIT_MS = 10 * 60_000;
+
+/** All live connections of this gateway, and what they follow. */
+export class Hub {
+  readonly gatewayId = newGatewayId();
+  readonly metrics: RealtimeMetrics;
+  readonly limits: Limits;
+  readonly #options: HubOptions;
+  readonly #users = new UserDirectory();
+  readonly #connections = new Set<Connection>();
+  readonly #context: ConnectionContext;
+  readonly #wheel: HeartbeatWheel;
+  readonly #repair: TopicRepair;
+  readonly #topics: TopicRegistry;
+  readonly #waking: Waking;
+  readonly #presenceWatch: PresenceWatch;
+  readonly #presenceAnnouncer: PresenceAnnouncer;
+  readonly #reader: FrameReader;
+  readonly #drain: Drain;
+  #timers: NodeJS.Timeout[] = [];
+  #closed = false;
+  #stopListening: (() => void) | undefined;
+  #audit: Iterator<LocalUser> | undefined;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    const { config, bus, clock, log, messaging } = options;
+    const turn = new Turn();
+    this.metrics = new RealtimeMetrics(options.registry);
+    this.limits = {
+      frameBytes: config.WS_FRAME_BYTES,
+      framesPerSecond: config.WS_FRAMES_PER_SECOND,
+      frameBurst: config.WS_FRAME_BURST,
+      textBytes: 8192,
+      topics: config.WS_TOPICS,
+      watchedUsers: config.WS_WATCHED_USERS,
+    };
+    this.#context = {
+      turn,
+      clock,
+      limitBytes: config.WS_OUTBOX_BYTES,
+      framesPerSecond: config.WS_FRAMES_PER_SECOND,
+      frameBurst: config.WS_FRAME_BURST,
+      expiryWarningMs: Math.max(config.WS_HEARTBEAT_MS * 1.5, Math.min(60_000, (config.JWT_ACCESS_SECONDS * 1000) / 3)),
+      onSlowConsumer: () => this.metrics.slowConsumers.inc(),
+      detach: (connection) => this.#detach(connection),
+    };
+    this.#wheel = new HeartbeatWheel(config.WS_HEARTBEAT_MS, config.WS_PONG_TIMEOUT_MS);
+    this.#repair = new TopicRepair(messaging, this.metrics, log);
+    this.#topics = new TopicRegistry({ bus, clock, log, repair: this.#repair, metrics: this.metrics, turn });
+    this.#waking = new Waking({ messaging, topics: this.#topics, metrics: this.metrics, log, topicsPerConnection: config.WS_TOPICS });
+    this.#topics.onRemoved = (topic, userId, connections, seq) => {
+      // Removed as far as this topic has read; joining asks whether it still holds, for the user may have been let in again since.
+      this.#waking.follow(userId, connections, { conversationId: topic.id, epoch: topic.epoch, from: seq + 1, until: topic.until });
+    };
+    this.#presenceWatch = new PresenceWatch({ bus, clock, log });
+    this.#presenceAnnouncer = new PresenceAnnouncer({ gatewayId: this.gatewayId, bus, clock, log, graceMs: config.PRESENCE_GRACE_MS });
+    this.#drain = new Drain(this.#connections, log);
+    const frames: FrameContext = {
+      messaging,
+      clock,
+      log,
+      config,
+      metrics: this.metrics,
+      tokens: options.tokens,
+      users: this.#users,
+      topics: this.#topics,
+      waking: this.#waking,
+      presence: this.#presenceWatch,
+    };
+    this.#reader = new FrameReader(frames);
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  get draining(): boolean {
+    return this.#drain.started;
+  }
+
+  get topicCount(): number {
+    return this.#topics.size;
+  }
+
+  start(): void {
+    const { config, bus, clock } = this.#options;
+    this.#stopListening = bus.onInterruption(() => void this.#onInterruption());
+    this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.now()));
+    this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
+    this.#every(PRESENCE_TICK_MS, () => void this.#presenceAnnouncer.tick());
+    this.#every(config.PRESENCE_LEASE_MS / 3, () => void this.#renewLease());
+    this.#every(1000, () => void this.#auditSome(1000));
+    this.#jittered(config.WS_REPAIR_MS, () => this.#compareAll());
+    void this.#renewLease();
+  }
+
+  #every(ms: number, work: () => void): void {
+    this.#timers.push(setInterval(work, ms).unref());
+  }
+
+  /** Repeats with up to a quarter of jitter, so that gateways started together do not ask together. */
+  #jittered(ms: number, work: () => Promise<void>): void {
+    const slot = this.#timers.length;
+    const schedule = (): void => {
+      if (this.#closed) return;
+      this.#timers[slot] = setTimeout(() => void work().finally(schedule), ms * (0.75 + Math.random() / 2)).unref();
+    };
+    schedule();
+  }
+
+  /** Takes over an accepted socket. Synchronous, so that not even a frame that came with the upgrade is lost. */
+  open(claims: ConnectionClaims, ws: WebSocket, socket: Socket): Connection {
+    const connection = new Connection(this.#context, newConnectionId(), claims, ws, socket);
+    this.#connections.add(connection);
+    this.#wheel.add(connection);
+    const { user, first } = this.#users.add(connection);
+    this.#replaceOldest(connection, user);
+    connection.send({
+      type: 'welcome',
+      connectionId: connection.id,
+      userId: claims.userId,
+      sessionId: claims.sessionId,
+      heartbeatMs: this.#options.config.WS_HEARTBEAT_MS,
+      limits: this.limits,
+      serverTime: this.#options.clock.now(),
+    });
+    if (first) {
+      user.subscribed = this.#options.bus.subscribe(topicNames.user(user.userId), (payload) => this.#onUserMessage(user.userId, payload));
+      this.#presenceAnnouncer.came(user.userId);
+    }
+    this.#recheckSession(connection, user);
+    this.metrics.connections.set(this.#connections.size);
+    this.metrics.users.set(this.#users.size);
+    return connection;
+  }
+
+  #replaceOldest(connection: Connection, user: LocalUser): void {
+    const ofSession = user.connections.filter(({ sessionId }) => sessionId === connection.sessionId);
+    if (ofSession.length > this.#options.config.WS_CONNECTIONS_PER_SESSION) ofSession[0]?.close('replaced');
+  }
+
+  /** A revocation between the check at the upgrade and the subscription would have gone unheard. */
+  #recheckSession(connection: Connection, user: LocalUser): void {
+    user.subscribed
+      .then(() => this.#options.sessions.session(connection.sessionId, this.#options.clock.now()))
+      .then((session) => {
+        if (session === undefined) connection.close('revoked');
+      })
+      .catch((error) => {
+        this.#options.log.warn({ err: error }, 'a connection could not be followed up and starts over');
+        connection.close('internalError');
+      });
+  }
+
+  receive(connection: Connection, data: Buffer, isBinary: boolean): void {
+    this.#reader.read(connection, data, isBinary);
+  }
+
+  #detach(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#wheel.remove(connection);
+    for (const topic of connection.topics ?? []) topic.leave(connection);
+    if (connection.watching !== undefined) this.#presenceWatch.unwatch(connection, [...connection.watching]);
+    if (this.#users.remove(connection)) {
+      this.#presenceAnnouncer.went(connection.userId);
+      this.#options.bus
+        .unsubscribe(topicNames.user(connection.userId))
+        .catch((error) => this.#options.log.warn({ err: error }, 'unsubscribe failed'));
+    }
+    this.metrics.connections.set(this.#connections.size);
+    this.metrics.users.set(this.#users.size);
+  }
+
+  #onUserMessage(userId: UserId, payload: Buffer): void {
+    const user = this.#users.get(userId);
+    if (user === undefined) return;
+    const message = JSON.parse(payload.toString()) as UserTopicMessage;
+    switch (message.kind) {
+      case 'woken': {
+        const synced: Connection[] = [];
+        for (const connection of user.connections) {
+          if (connection.syncState === 'synced') synced.push(connection);
+          else if (connection.syncState === 'syncing') {
+            connection.wokenDuringSync ??= new Map();
+            if (!connection.wokenDuringSync.has(message.conversationId)) connection.wokenDuringSync.set(message.conversationId, message);
+          }
+        }
+        if (synced.length > 0) this.#waking.follow(userId, synced, message);
+        return;
+      }
+      case 'added':
+        void this.#tellAdded(user, message.conversationId);
+        return;
+      case 'removed':
+        // Out of the topic it goes with the log event, in order; this only tells the app, also when the conversation sleeps.
+        for (const connection of user.connections) {
+          connection.send({ type: 'conversation', conversationId: message.conversationId, change: 'removed' });
+        }
+        return;
+      case 'revoked':
+        for (const connection of [...user.connections]) if (connection.sessionId === message.sessionId) connection.close('revoked');
+    }
+  }
+
+  async #tellAdded(user: LocalUser, conversationId: string): Promise<void> {
+    try {
+      const { conversation } = await this.#options.messaging.call('conversation', { userId: user.userId, conversationId });
+      for (const connection of user.connections) connection.send({ type: 'conversation', conversationId, change: 'added', conversation });
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'a conversation was gone before its new member was told');
+    }
+  }
+
+  async #renewLease(): Promise<void> {
+    const { bus, clock, config, log } = this.#options;
+    try {
+      await this.#presenceWatch.onGateways(await bus.presence.renew(this.gatewayId, clock.now(), config.PRESENCE_LEASE_MS));
+    } catch (error) {
+      log.warn({ err: error }, 'the presence lease could not be renewed');
+    }
+  }
+
+  async #compareAll(): Promise<void> {
+    try {
+      await this.#repair.compare(this.#topics.all());
+      this.#topics.sweepAsleep();
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'comparing heads will be tried again');
+    }
+  }
+
+  /** The bus was away. Everything it may have swallowed is looked up: logs, wakings, presence, revocations. */
+  async #onInterruption(): Promise<void> {
+    // The lease first: while it is lapsed, our own users look offline to everyone, us included.
+    await this.#renewLease();
+    this.#presenceAnnouncer.reannounce();
+    await this.#compareAll();
+    await this.#presenceWatch.reread().catch((error) => this.#options.log.warn({ err: error }, 'presence could not be read'));
+    for (const user of [...this.#users.values()]) await this.#auditUser(user);
+  }
+
+  async #auditSome(everyMs: number): Promise<void> {
+    for (let left = Math.ceil((this.#users.size * everyMs) / AUDIT_MS); left > 0; left--) {
+      this.#audit ??= this.#users.values()[Symbol.iterator]();
+      const next = this.#audit.next();
+      if (next.done === true) {
+        this.#audit = undefined;
+        return;
+      }
+      await this.#auditUser(next.value);
+    }
+  }
+
+  /** Follows what the user should follow, and closes what was revoked, had its messages all come through. */
+  async #auditUser(user: LocalUser): Promise<void> {
+    const { messaging, sessions, clock, log } = this.#options;
+    try {
+      for (const connection of [...user.connections]) {
+        if ((await sessions.session(connection.sessionId, clock.now())) === undefined) connection.close('revoked');
+      }
+      const { conversations } = await messaging.call('awake', { userId: user.userId });
+      const synced = user.connections.filter(({ syncState }) => syncState === 'synced');
+      for (const conversation of conversations) this.#waking.follow(user.userId, synced, conversation);
+    } catch (error) {
+      log.warn({ err: error }, 'a user could not be audited');
+    }
+  }
+
+  /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */
+  async drain(windowMs: number): Promise<void> {
+    await this.#drain.run(windowMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers = [];
+    this.#stopListening?.();
+    this.#repair.close();
+    for (const connection of [...this.#connections]) connection.close('draining');
+    await this.#options.bus.presence
+      .release(this.gatewayId)
+      .catch((error) => this.#options.log.warn({ err: error }, 'presence lease not released'));
+  }
+}

@@ -1,0 +1,28 @@
+/** Token bucket: `burst` frames at once, `perSecond` sustained. Two numbers a connection. */
+export class RateBucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #at: number;
+
+  constructor(perSecond: number, burst: number, now: number) {
+    this.#perMs = perSecond / 1000;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#at = now;
+  }
+
+  /** Takes a token; otherwise answers how many milliseconds until there is one. */
+  take(now: number): number {
+    if (now > this.#at) {
+      this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
+      this.#at = now;
+    }
+    if (this.#tokens >= 1) {
+      this.#tokens -= 1;
+      return 0;
+    }
+    // Without the last bit of rounding error, which would add a whole millisecond.
+    return Math.ceil((1 - this.#tokens) / this.#perMs - 1e-6);
+  }
+}

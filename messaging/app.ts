@@ -1,0 +1,96 @@
+import type { Http2Server, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { type Clock, systemClock } from '../shared/clock.ts';
+import { ConfigError } from '../shared/config.ts';
+import type { Engine } from '../shared/engine/engine.ts';
+import { Awakener } from './awakener.ts';
+import { CommandRunner } from './command-runner.ts';
+import type { MessagingConfig } from './config.ts';
+import { createH2Server, Sessions } from './h2-server.ts';
+import errors from './plugins/errors.ts';
+import metrics from './plugins/metrics.ts';
+import overload from './plugins/overload.ts';
+import serviceAuth from './plugins/service-auth.ts';
+import swagger from './plugins/swagger.ts';
+import commandsRoute from './routes/commands.ts';
+import conversationRoutes from './routes/conversations.ts';
+import deliveryRoutes from './routes/delivery.ts';
+import historyRoute from './routes/history.ts';
+import memberRoutes from './routes/members.ts';
+import pingRoute from './routes/ping.ts';
+import { registerSchemas } from './schemas.ts';
+
+/** A full batch of ordinary commands, with room; the gateway sends at most a quarter of it. */
+const BODY_BYTES = 4 * 1_048_576;
+/** How long calls in flight may take when the app closes, ms: longer than a gateway waits, shorter than Fastify does. */
+const CLOSE_GRACE_MS = 8000;
+
+export interface MessagingOptions {
+  config: MessagingConfig;
+  engine: Engine;
+  clock?: Clock;
+  /** Default: a logger of its own at LOG_LEVEL. */
+  log?: FastifyBaseLogger;
+}
+
+export type MessagingApp = FastifyInstance<Http2Server, Http2ServerRequest, Http2ServerResponse>;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sessions: Sessions;
+  }
+}
+
+/** The messaging service as a function of its configuration. The engine is the caller's: closing the app leaves it open. */
+export async function buildMessaging({ config, engine, clock = systemClock, log }: MessagingOptions): Promise<MessagingApp> {
+  const app = Fastify({
+    http2: true,
+    serverFactory: ((handler: Parameters<typeof createH2Server>[0]) => createH2Server(handler)) as never,
+    ...(log === undefined ? { logger: { level: config.LOG_LEVEL } } : { loggerInstance: log }),
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_BYTES,
+    // Sessions are told to move on by GOAWAY; a call that still comes in is served, not turned away.
+    return503OnClosing: false,
+    // Metadata is the application's: its keys are stored, never merged into an object.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
+  }) as unknown as FastifyInstance;
+  const sessions = new Sessions(app.server as unknown as Http2Server);
+  app.decorate('sessions', sessions);
+  app.addHook('preClose', async () => sessions.cutAfter(CLOSE_GRACE_MS));
+
+  await app.register(errors);
+  await app.register(serviceAuth, { secrets: serviceSecrets(config), clock });
+  await app.register(metrics);
+  await app.register(overload, { limit: config.MESSAGING_INFLIGHT });
+  await app.register(swagger);
+  app.messagingMetrics.gauge('chat_messaging_sessions', 'HTTP/2 connections open', () => sessions.count);
+
+  const told = app.messagingMetrics.membersTold;
+  const awakener = new Awakener({ store: engine.store, bus: engine.bus, onPage: (members) => told.inc(members) });
+  const runner = new CommandRunner({ engine, awakener, clock, metrics: app.messagingMetrics, log: app.log });
+  const schemas = registerSchemas(app);
+  const { store } = engine;
+  await app.register(async (internal) => {
+    internal.addHook('onRequest', internal.requireServiceToken);
+    await internal.register(pingRoute, { schemas });
+    await internal.register(commandsRoute, { schemas, runner });
+    await internal.register(deliveryRoutes, { schemas, store, clock });
+    await internal.register(conversationRoutes, { schemas, store, runner });
+    await internal.register(historyRoute, { schemas, store });
+    await internal.register(memberRoutes, { schemas, store });
+  });
+  return app as unknown as MessagingApp;
+}
+
+/** The secrets that callers may have signed with. Throws `ConfigError` when there is none. */
+export function serviceSecrets(config: MessagingConfig): string[] {
+  if (config.SERVICE_TOKEN_SECRET === undefined) {
+    throw new ConfigError(
+      'SERVICE_TOKEN_SECRET is not set, but messaging needs it to know its gateways: at least 32 characters, the same in both',
+    );
+  }
+  const previous = config.SERVICE_TOKEN_SECRET_PREVIOUS;
+  return previous === undefined ? [config.SERVICE_TOKEN_SECRET] : [config.SERVICE_TOKEN_SECRET, previous];
+}

@@ -1,0 +1,85 @@
+import { createServer, type Http2Server, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+
+type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+
+/** Streams of one connection that may be open at once. A gateway has few; the bound keeps a broken one from taking the process. */
+const MAX_STREAMS = 1000;
+/** node:http2 counts buffered frames against this, in MB, and refuses streams over it: some of the largest batches must fit. */
+const MAX_SESSION_MEMORY_MB = 64;
+/** A large batch comes in one go, without waiting for window updates. */
+const WINDOW_BYTES = 4 * 1_048_576;
+const MAX_HEADER_LIST_BYTES = 16_384;
+/** A gateway that vanished without a word does not answer pings. (Its own would not count: node's idle timer ignores them.) */
+const PULSE = { everyMs: 60_000, answerMs: 15_000 };
+
+export function createH2Server(handler: Handler, pulse = PULSE): Http2Server {
+  const server = createServer(
+    {
+      settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_LIST_BYTES },
+      maxSessionMemory: MAX_SESSION_MEMORY_MB,
+      maxHeaderListPairs: 64,
+    },
+    handler,
+  );
+  server.on('session', (session) => {
+    session.setLocalWindowSize(WINDOW_BYTES);
+    watchPulse(session, pulse);
+  });
+  return server;
+}
+
+function watchPulse(session: ServerHttp2Session, { everyMs, answerMs }: typeof PULSE): void {
+  const timer = setInterval(() => {
+    // Destroyed a moment before it says so; a ping would throw.
+    if (session.destroyed) return;
+    const cut = setTimeout(() => session.destroy(), answerMs);
+    cut.unref();
+    session.ping(() => clearTimeout(cut));
+  }, everyMs);
+  timer.unref();
+  session.on('close', () => clearInterval(timer));
+}
+
+/**
+ * The connections of the server, and how to send them elsewhere. `close()` of a session sends a GOAWAY that names the last call begun, and
+ * lets those finish; calls already on the wire are above it, so gateways know them unprocessed and send them elsewhere. The gentler
+ * notice of RFC 9113, section 6.8 (a first GOAWAY that covers every stream) gains nothing here: nghttp2 reads no further after it either.
+ */
+export class Sessions {
+  readonly #open = new Set<ServerHttp2Session>();
+
+  constructor(server: Http2Server) {
+    server.on('session', (session) => {
+      this.#open.add(session);
+      // A gateway killed in mid-call is no event here: its session closes, and that is all there is to do.
+      session.on('error', () => {});
+      session.on('close', () => this.#open.delete(session));
+    });
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Asks every gateway to move on, one after another over `overMs`; calls in flight finish. Resolves when all have been asked. */
+  async retireAll(overMs: number): Promise<void> {
+    const sessions = [...this.#open];
+    const pause = sessions.length === 0 ? 0 : overMs / sessions.length;
+    for (const session of sessions) {
+      session.close();
+      if (pause > 0) await delay(pause);
+    }
+  }
+
+  /** `close()` of the server asks the same of all, and waits; what is left after `graceMs` is cut here, so that it ends. */
+  cutAfter(graceMs: number): void {
+    const cut = setTimeout(() => {
+      for (const session of this.#open) session.destroy();
+    }, graceMs);
+    cut.unref();
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

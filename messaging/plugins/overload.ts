@@ -1,0 +1,37 @@
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import { ChatError } from '../../shared/errors.ts';
+
+/** Spread, so that callers turned away together do not come back together. */
+const RETRY_MS = 200;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Does work that counts for so many commands (a read counts for one), or turns it away. */
+    admit: <T>(commands: number, work: () => Promise<T>) => Promise<T>;
+  }
+}
+
+/**
+ * Bounds what is carried out at once; over it callers are told to slow down instead of waiting in line. Counted around the work itself:
+ * what a caller has given up on still occupies the store.
+ */
+export default fp<{ limit: number }>(
+  async (app: FastifyInstance, { limit }) => {
+    let inFlight = 0;
+    app.messagingMetrics.gauge('chat_messaging_commands_in_flight', 'Commands and reads carried out now', () => inFlight);
+    app.decorate('admit', async <T>(commands: number, work: () => Promise<T>): Promise<T> => {
+      // A batch larger than the limit must pass when it is alone, or it never would.
+      if (inFlight > 0 && inFlight + commands > limit) {
+        throw new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: RETRY_MS + Math.floor(Math.random() * RETRY_MS) });
+      }
+      inFlight += commands;
+      try {
+        return await work();
+      } finally {
+        inFlight -= commands;
+      }
+    });
+  },
+  { name: 'overload', dependencies: ['metrics'], fastify: '5.x' },
+);

@@ -1,0 +1,50 @@
+import jwt, { type FastifyJwtVerifyOptions, type TokenOrHeader } from '@fastify/jwt';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Clock } from '../../shared/clock.ts';
+import { ChatError } from '../../shared/errors.ts';
+import { SERVICE_TOKEN_CHECKS, serviceKeyId } from '../../shared/service-token.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** An onRequest hook: lets in only callers with a service token. */
+    requireServiceToken: (request: FastifyRequest) => Promise<void>;
+  }
+}
+
+interface ServiceAuthOptions {
+  /** The secret in force, and the one before it while they are rotated. */
+  secrets: readonly string[];
+  clock: Clock;
+}
+
+async function serviceAuth(app: FastifyInstance, { secrets, clock }: ServiceAuthOptions): Promise<void> {
+  const byKeyId = new Map(secrets.map((secret) => [serviceKeyId(secret), secret]));
+  const checks = {
+    ...SERVICE_TOKEN_CHECKS,
+    algorithms: [...SERVICE_TOKEN_CHECKS.algorithms],
+    requiredClaims: [...SERVICE_TOKEN_CHECKS.requiredClaims],
+  };
+  await app.register(jwt, {
+    // A token names the secret it was signed with; of a name that is not ours there is nothing to check.
+    secret: async (_request: FastifyRequest, token: TokenOrHeader) => {
+      const { kid } = 'header' in token ? token.header : token;
+      const secret = byKeyId.get(kid ?? '');
+      if (secret === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED');
+      return secret;
+    },
+    decode: { complete: true },
+    verify: checks,
+  });
+  app.decorate('requireServiceToken', async (request: FastifyRequest) => {
+    try {
+      const options: FastifyJwtVerifyOptions = { decode: {}, verify: { ...checks, clockTimestamp: clock.now() } };
+      await request.jwtVerify(options);
+    } catch (error) {
+      throw new ChatError('CHAT_ERR_UNAUTHORIZED', undefined, { cause: error });
+    }
+  });
+}
+
+/** Callers prove with a short-lived token that they are services of this system. */
+export default fp(serviceAuth, { name: 'service-auth', fastify: '5.x' });

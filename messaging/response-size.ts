@@ -1,0 +1,36 @@
+import type { RangeResponse, SyncConversation } from '../shared/schemas/internal.ts';
+
+/** Event text in one answer, in UTF-16 code units. A caller pages for the rest. */
+export const RESPONSE_CHARS = 4_194_304;
+
+/** Conversations whose events no longer fit become `truncated`: the client pages them from its cursor. */
+export function trimSync(conversations: SyncConversation[]): SyncConversation[] {
+  let left = RESPONSE_CHARS;
+  for (const conversation of conversations) {
+    const size = totalLength(conversation.events);
+    if (size <= left) left -= size;
+    else {
+      conversation.status = 'truncated';
+      conversation.events = [];
+    }
+  }
+  return conversations;
+}
+
+/** As many events as fit, but at least one. */
+export function trimRange(range: RangeResponse): RangeResponse {
+  let left = RESPONSE_CHARS;
+  let count = 0;
+  for (const event of range.events) {
+    left -= event.length;
+    if (left < 0 && count > 0) return { ...range, events: range.events.slice(0, count) };
+    count += 1;
+  }
+  return range;
+}
+
+function totalLength(events: readonly string[]): number {
+  let total = 0;
+  for (const event of events) total += event.length;
+  return total;
+}

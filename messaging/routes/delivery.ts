@@ -1,0 +1,56 @@
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../../shared/clock.ts';
+import type { ConversationStore } from '../../shared/engine/store.ts';
+import { ChatError } from '../../shared/errors.ts';
+import { trimRange, trimSync } from '../response-size.ts';
+import { internalRoute, type SchemaReferences } from './internal-route.ts';
+
+/** What a gateway asks for its connections: where to listen, what was missed, what is missing. */
+export default async function deliveryRoutes(
+  app: FastifyInstance,
+  { schemas, store, clock }: { schemas: SchemaReferences; store: ConversationStore; clock: Clock },
+) {
+  internalRoute(app, schemas, 'awake', {
+    tag: 'delivery',
+    summary: 'List the conversations of a user that are awake',
+    description: 'A gateway subscribes to these topics before it syncs, so that nothing falls between reading and listening.',
+    handle: async ({ userId }) => ({ conversations: await store.awakeConversations(userId, clock.now()) }),
+  });
+
+  internalRoute(app, schemas, 'sync', {
+    tag: 'delivery',
+    summary: 'Read what a user missed',
+    description:
+      'For every conversation that moved past its cursor: the events, or `truncated` when there are more than `limit` or the answer grows too large, ' +
+      'or `reset` when the cursor is void. `serverTime` is the `since` of the next sync.',
+    handle: async (request) => {
+      const now = clock.now();
+      return { conversations: trimSync(await store.sync({ ...request, now })), serverTime: now };
+    },
+  });
+
+  internalRoute(app, schemas, 'joins', {
+    tag: 'delivery',
+    summary: 'Let connections into the topics of conversations that woke',
+    description: 'Says which of the users are members, and gives the events after a seq. Unknown conversations are left out.',
+    handle: async ({ joins }) => ({ joins: await store.joins(joins) }),
+  });
+
+  internalRoute(app, schemas, 'range', {
+    tag: 'delivery',
+    summary: 'Read a range of a log to repair a gap',
+    description: 'Events after a seq, ascending: at most `limit`, and fewer when the answer grows too large; read on from the last one.',
+    handle: async ({ conversationId, after, limit, epoch }) => {
+      const range = await store.readForward(conversationId, after, limit, epoch);
+      if (range === undefined) throw new ChatError('CHAT_ERR_CONVERSATION_NOT_FOUND');
+      return trimRange(range);
+    },
+  });
+
+  internalRoute(app, schemas, 'heads', {
+    tag: 'delivery',
+    summary: 'Compare topics with their logs',
+    description: 'The newest seq and the epoch of each conversation; unknown ones are left out.',
+    handle: async ({ conversationIds }) => ({ heads: await store.heads(conversationIds) }),
+  });
+}

@@ -1,0 +1,185 @@
+import { ChatError, type ErrorCode } from '../../errors.ts';
+import { encodeEventTail } from '../../event-text.ts';
+import { newEventId } from '../../ids.ts';
+import type { CommandOf } from '../../schemas/commands.ts';
+import type { EventName } from '../../schemas/events.ts';
+import type { UserId } from '../../schemas/primitives.ts';
+import { AWAKE_MS, type StoreLimits } from '../engine.ts';
+import type { CommandRequest, StoreOk, StoreResult } from '../store.ts';
+import type { Caller } from './caller.ts';
+import type { ConversationKeys, Keys } from './keys.ts';
+import type { Call } from './lane.ts';
+
+/** Turns commands into calls of the server-side functions, and their replies into results. */
+export class CommandCalls {
+  readonly #caller: Caller;
+  readonly #keys: Keys;
+  readonly #limits: StoreLimits;
+
+  constructor(caller: Caller, keys: Keys, limits: StoreLimits) {
+    this.#caller = caller;
+    this.#keys = keys;
+    this.#limits = limits;
+  }
+
+  /** @param announced the users of a `member.add` have the conversation in their indexes already. */
+  call(request: CommandRequest, announced: boolean): Call {
+    const { command } = request;
+    const k = this.#keys.conversation(command.conversationId);
+    const head = [command.actorId, request.at] as const;
+    switch (command.op) {
+      case 'message.send':
+        return this.#write(
+          k,
+          'send',
+          [k.meta, k.log, k.sent0, k.sent1],
+          [...head, this.#sendTail(request, command), command.clientMessageId, command.replyTo ?? ''],
+        );
+      case 'message.edit': {
+        const { seq: target, text, metadata } = command;
+        const tail = this.#tail(request, 'message.edited', { target, text, ...(metadata === undefined ? {} : { metadata }) });
+        const texts = [JSON.stringify(text), metadata === undefined ? '' : JSON.stringify(metadata)];
+        return this.#write(k, 'edit', [k.meta, k.log, k.edits], [...head, tail, target, ...texts]);
+      }
+      case 'message.delete': {
+        const { seq: target } = command;
+        const tail = this.#tail(request, 'message.deleted', { target });
+        return this.#write(k, 'delete', [k.meta, k.log, k.edits, k.reactions, k.reactors(target)], [...head, tail, target]);
+      }
+      case 'reaction.add':
+      case 'reaction.remove': {
+        const { seq: target, emoji } = command;
+        const adding = command.op === 'reaction.add';
+        const tail = this.#tail(request, adding ? 'reaction.added' : 'reaction.removed', { target, emoji });
+        return this.#write(
+          k,
+          'react',
+          [k.meta, k.log, k.reactions, k.reactors(target)],
+          [...head, tail, target, emoji, adding ? 'add' : 'remove'],
+        );
+      }
+      case 'receipt.read':
+      case 'receipt.delivered':
+        return this.#write(
+          k,
+          'receipt',
+          [k.meta, k.log],
+          [
+            ...head,
+            command.conversationId,
+            command.op === 'receipt.read' ? 'read' : 'delivered',
+            command.seq,
+            this.#limits.receiptMaxMembers,
+          ],
+        );
+      case 'typing': {
+        const { conversationId, actorId, active } = command;
+        const frame = JSON.stringify({ type: 'typing', conversationId, userId: actorId, active });
+        return { ...this.#write(k, 'typing', [k.meta], [...head, frame]), durable: false };
+      }
+      case 'conversation.create': {
+        const { kind, title = '', members } = command;
+        const tail = this.#tail(request, 'member.added', { members });
+        return this.#write(
+          k,
+          'create',
+          [k.meta, k.log, k.roster],
+          [...head, tail, kind, title, this.#limits.groupMaxMembers, ...flat(members)],
+        );
+      }
+      case 'conversation.update': {
+        const { title } = command;
+        return this.#write(k, 'update', [k.meta, k.log], [...head, this.#tail(request, 'conversation.updated', { title }), title]);
+      }
+      case 'member.add': {
+        const tail = upToList(this.#tail(request, 'member.added', { members: [] }));
+        return this.#write(
+          k,
+          'add',
+          [k.meta, k.log, k.roster],
+          [...head, tail, this.#limits.groupMaxMembers, announced ? 1 : 0, ...flat(command.members)],
+        );
+      }
+      case 'member.remove': {
+        const { userId } = command;
+        const succession = this.#tail({ ...request, eventId: newEventId() }, 'conversation.updated', { roles: [] });
+        return this.#write(
+          k,
+          'remove',
+          [k.meta, k.log, k.roster],
+          [...head, this.#tail(request, 'member.removed', { userId }), userId, upToList(succession)],
+        );
+      }
+      case 'member.role': {
+        const { userId, role, actorId } = command;
+        const tails = [
+          [{ userId, role }],
+          [
+            { userId, role: 'owner' },
+            { userId: actorId, role: 'admin' },
+          ],
+        ].map((roles) => this.#tail(request, 'conversation.updated', { roles }));
+        return this.#write(k, 'role', [k.meta, k.log], [...head, tails[0] ?? '', userId, role, tails[1] ?? '']);
+      }
+    }
+  }
+
+  #write(k: ConversationKeys, fn: string, keys: readonly string[], args: readonly (string | number)[]): Call {
+    return this.#caller.write(k.slot, fn, keys, args, REPEATABLE.has(fn));
+  }
+
+  // The store cuts texts at these keys, in this order: see library.lua.
+  #sendTail(request: CommandRequest, command: CommandOf<'message.send'>): string {
+    const { clientMessageId, replyTo, text, metadata } = command;
+    return this.#tail(request, 'message.created', {
+      clientMessageId,
+      ...(replyTo === undefined ? {} : { replyTo }),
+      text,
+      ...(metadata === undefined ? {} : { metadata }),
+    });
+  }
+
+  #tail({ command, eventId, at }: CommandRequest, event: EventName, data: object): string {
+    return encodeEventTail({ conversationId: command.conversationId, id: eventId, at, actorId: command.actorId, event, data });
+  }
+}
+
+/** Functions that change nothing the second time, or answer it as a repeat. */
+const REPEATABLE = new Set(['send', 'delete', 'react', 'receipt', 'typing', 'create']);
+
+const flat = (members: readonly { userId: UserId; role: string }[]): string[] => members.flatMap(({ userId, role }) => [userId, role]);
+
+/** The tail without the `]}}` that closes its empty list. */
+const upToList = (tail: string): string => tail.slice(0, -3);
+
+const FIRST_EVENT = /"id":"([^"]+)","at":(\d+)/;
+
+/** What `add` answers when it was called before the users' indexes were written, and would otherwise have gone well. */
+export const UNANNOUNCED = 'UNANNOUNCED';
+
+/** What a function's reply means: a string is the name of an error, else seq, epoch, start of the waking, and what the op adds. */
+export function toResult({ command, eventId, at }: CommandRequest, reply: unknown): StoreResult {
+  if (reply instanceof ChatError) return { ok: false, error: reply.toBody() };
+  if (typeof reply === 'string') return { ok: false, error: new ChatError(`CHAT_ERR_${reply}` as ErrorCode).toBody() };
+  const [seq, epoch, from, ...rest] = reply as [number?, string?, number?, ...string[]];
+  const result: StoreOk = { ok: true, conversationId: command.conversationId };
+  if (epoch !== undefined && from) result.wake = { epoch, from, until: at + AWAKE_MS };
+  if (!seq || epoch === undefined) return result;
+  result.seq = seq;
+  result.epoch = epoch;
+  result.id = eventId;
+  result.at = at;
+  if (command.op === 'member.add') {
+    result.added = rest;
+  } else if (rest.length > 0) {
+    const [, id, firstAt] = FIRST_EVENT.exec(rest[0] ?? '') ?? [];
+    result.id = id ?? eventId;
+    result.at = Number(firstAt ?? at);
+    result.duplicate = true;
+  } else if (command.op === 'conversation.create') {
+    result.added = command.members.map((member) => member.userId);
+  } else if (command.op === 'member.remove') {
+    result.removed = [command.userId];
+  }
+  return result;
+}

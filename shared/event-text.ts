@@ -1,0 +1,73 @@
+import type { Event, EventName, MessageContent } from './schemas/events.ts';
+import type { ConversationId, Epoch } from './schemas/primitives.ts';
+
+/**
+ * The JSON text of an event is made once, where it is stored, and never re-encoded on its way to the sockets. It starts with
+ * `{"type":"event","seq":N,"epoch":"E",` so that a store can put seq and epoch in front by concatenation, and a gateway can read
+ * them without parsing the rest.
+ */
+const HEAD = '{"type":"event","seq":';
+const HEAD_BYTES = Buffer.from(HEAD);
+const EPOCH_KEY = ',"epoch":"';
+
+/** What of an event is known before it has a place in the log. */
+export interface EventDraft {
+  conversationId: ConversationId;
+  id: string;
+  /** Unix ms. */
+  at: number;
+  actorId: string;
+  event: EventName;
+  data: unknown;
+}
+
+/** Everything of an event's text that follows seq and epoch. */
+export function encodeEventTail(draft: EventDraft): string {
+  return `"conversationId":"${draft.conversationId}","id":"${draft.id}","at":${draft.at},"actorId":"${draft.actorId}","event":"${draft.event}","data":${JSON.stringify(draft.data)}}`;
+}
+
+/** The whole text of an event. */
+export function encodeEvent(seq: number, epoch: Epoch, tail: string): string {
+  return `${HEAD}${seq}${EPOCH_KEY}${epoch}",${tail}`;
+}
+
+/** A place in a conversation's history. */
+export interface Position {
+  seq: number;
+  epoch: Epoch;
+}
+
+/** Reads seq and epoch off the front of a topic's payload; undefined when it is not a log event but an ephemeral frame. */
+export function peekPosition(payload: Buffer): Position | undefined {
+  if (payload.length < HEAD_BYTES.length || HEAD_BYTES.compare(payload, 0, HEAD_BYTES.length) !== 0) return undefined;
+  let seq = 0;
+  let i = HEAD_BYTES.length;
+  for (; i < payload.length; i++) {
+    const digit = (payload[i] as number) - 48;
+    if (digit < 0 || digit > 9) break;
+    seq = seq * 10 + digit;
+  }
+  const from = i + EPOCH_KEY.length;
+  const to = payload.indexOf(34, from);
+  if (to < 0) return undefined;
+  return { seq, epoch: payload.toString('latin1', from, to) };
+}
+
+export function decodeEvent(text: string): Event {
+  return JSON.parse(text) as Event;
+}
+
+/** How a message differs from what its log entry says: kept beside the log, laid over it on every read. */
+export type MessageOverlay = Pick<MessageContent, 'text' | 'metadata' | 'editedAt' | 'deletedAt' | 'deletedBy' | 'reactions'>;
+
+/** The text of a `message.created` event as the message stands now. A deleted message keeps nothing of its content. */
+export function applyOverlay(text: string, overlay: MessageOverlay): string {
+  const event = JSON.parse(text) as Event & { event: 'message.created' };
+  if (overlay.deletedAt !== undefined) {
+    event.data = { deletedAt: overlay.deletedAt };
+    if (overlay.deletedBy !== undefined) event.data.deletedBy = overlay.deletedBy;
+  } else {
+    event.data = { ...event.data, ...overlay };
+  }
+  return JSON.stringify(event);
+}

@@ -1,0 +1,28 @@
+import type { ServerFrameOf } from './frames.ts';
+import type { ConversationId, Epoch, SessionId, UserId } from './primitives.ts';
+
+/** Messages on a user's own topic, as JSON. Not client frames: gateways act on them. */
+export type UserTopicMessage =
+  | {
+      /** A conversation of this user woke up, or its waking hour was extended: follow its topic. */
+      kind: 'woken';
+      conversationId: ConversationId;
+      epoch: Epoch;
+      /** First seq not yet covered by an earlier waking; the topic is joined at `from - 1`. */
+      from: number;
+      /** When the conversation falls asleep again, Unix ms. */
+      until: number;
+    }
+  | { kind: 'added'; conversationId: ConversationId }
+  | { kind: 'removed'; conversationId: ConversationId }
+  | { kind: 'revoked'; sessionId: SessionId };
+
+/** Messages on a user's presence topic; only gateways with a watcher of the user listen. */
+export type PresenceTopicMessage = Pick<ServerFrameOf<'presence'>, 'online' | 'lastSeenAt'> & { userId: UserId; gatewayId: string };
+
+/** Names of topics. Braces keep a topic in the Redis slot of its conversation or user. */
+export const topics = {
+  conversation: (id: ConversationId): string => `{c:${id}}`,
+  user: (id: UserId): string => `{u:${id}}`,
+  presence: (id: UserId): string => `{u:${id}}:presence`,
+};

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CommandBatcher } from '../../gateway/messaging/command-batcher.ts';
+import type { CommandOf, CommandResult } from '../../shared/schemas/commands.ts';
+
+const LANES = 4;
+const BATCH = 500;
+
+const command = (n: number): CommandOf<'message.send'> => ({
+  op: 'message.send',
+  conversationId: `g-${String(n % 97).padStart(22, '0')}`,
+  actorId: 'ana',
+  clientMessageId: `m-${n}`,
+  text: 'hello',
+});
+
+/** Calls that wait until they are let go, and how many commands each carried. */
+function calls() {
+  const sizes: number[] = [];
+  const waiting: (() => void)[] = [];
+  const send = (body: string): Promise<CommandResult[]> => {
+    const { commands } = JSON.parse(body) as { commands: { conversationId: string }[] };
+    sizes.push(commands.length);
+    const results = commands.map(({ conversationId }) => ({ ok: true as const, conversationId }));
+    return new Promise((resolve) => waiting.push(() => resolve(results)));
+  };
+  const letGo = () => {
+    for (const go of waiting.splice(0)) go();
+  };
+  return { sizes, send, letGo };
+}
+
+const turnOver = async () => {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+test('a turn of commands is one call a lane, and what comes while they are out is one more', async () => {
+  const { sizes, send, letGo } = calls();
+  const batcher = new CommandBatcher({ lanes: LANES, batch: BATCH, queue: 10_000, send });
+  const answers = Array.from({ length: 200 }, (_, n) => batcher.execute(command(n)));
+  await turnOver();
+  assert.equal(sizes.length, LANES);
+  for (let n = 200; n < 1200; n++) answers.push(batcher.execute(command(n)));
+  await turnOver();
+  assert.equal(sizes.length, LANES, 'nothing is sent while a lane has a call out');
+  letGo();
+  await turnOver();
+  assert.equal(sizes.length, 2 * LANES);
+  letGo();
+  await Promise.all(answers);
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size),
+    1200,
+  );
+  await batcher.close();
+});

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { redisAvailable } from '../helpers/redis-server.ts';
+import { FAULTS } from './faults.ts';
+import { readHistory } from './history.ts';
+import { checkHistory, describeProblems } from './history-checker.ts';
+import { runChaos } from './run.ts';
+
+const skip = !redisAvailable('the chaos run (gateways, messaging, Redis and balancers breaking under load)');
+
+test('whatever dies, nothing acknowledged is lost, doubled or reordered, and every client comes back', {
+  skip,
+  timeout: 420_000,
+}, async (t) => {
+  const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+  const folder = await mkdtemp(join(tmpdir(), `connect-chat-chaos-${seed}-`));
+  const { problems, counts, faults, historyPath } = await runChaos({
+    ...{ seed, folder, users: 20, groups: 10, groupSize: 5, rate: 80 },
+    ...{ durationMs: 0, calmMs: 1500, cutMs: 4000, drainSeconds: 3 },
+    print: (line) => t.diagnostic(line),
+  });
+  assert.equal(problems.length, 0, `seed ${seed}, history ${historyPath}: ${describeProblems(problems)}`);
+  assert.deepEqual(faults.toSorted(), Object.keys(FAULTS).toSorted(), 'every fault came');
+  assert.equal(counts.acknowledged, counts.sent, 'no send failed for good');
+  assert.ok(counts.given > counts.sent, 'messages reached others than their senders');
+
+  const again = await checkHistory(readHistory(historyPath));
+  assert.deepEqual(again, { problems, counts }, 'the checker alone comes to the same verdict');
+  await rm(folder, { recursive: true });
+});

@@ -1,0 +1,81 @@
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/** What stands at one place of a conversation. `id` and `text` are those of a message; other events have neither. */
+export interface Entry {
+  conversation: string;
+  epoch: string;
+  seq: number;
+  /** Name of the log event, such as `message.created`. */
+  event: string;
+  actor: string;
+  /** clientMessageId. */
+  id?: string;
+  text?: string;
+}
+
+/** What happened, without its time. */
+export type Happening =
+  | { kind: 'run'; seed: number; about: string }
+  | { kind: 'conversation'; conversation: string; members: string[] }
+  | { kind: 'device'; device: string; user: string }
+  /** Everything of this conversation after `seq` is owed to this device. */
+  | { kind: 'follows'; device: string; conversation: string; epoch: string; seq: number }
+  | { kind: 'send'; device: string; conversation: string; id: string; text: string }
+  | { kind: 'ack'; device: string; conversation: string; id: string; epoch: string; seq: number }
+  /** The server refused this message for good. */
+  | { kind: 'refused'; device: string; conversation: string; id: string; code: string }
+  /** The app on this device was given an event. */
+  | ({ kind: 'given'; device: string } & Entry)
+  /** The device was told to forget this conversation; it reads everything up to `head` again. */
+  | { kind: 'reset'; device: string; conversation: string; epoch: string; head: number }
+  /** An event of what was read again. */
+  | ({ kind: 'reread'; device: string } & Entry)
+  | { kind: 'state'; device: string; state: string }
+  | { kind: 'fault'; fault: string; phase: 'begin' | 'end'; detail: string }
+  /** An event of the log as REST showed it at the end, when nothing moved any more. */
+  | ({ kind: 'log' } & Entry)
+  /** All of a conversation's log was read. */
+  | { kind: 'logRead'; conversation: string; epoch: string; head: number };
+
+/** One line of a history; `t` is ms since the run began. */
+export type HistoryRecord = { t: number } & Happening;
+
+/** Writes a run down as JSON lines, in the order it happened, so that the checker can judge it without running it again. */
+export class HistoryWriter {
+  readonly path: string;
+  readonly #stream: WriteStream;
+  readonly #listeners: ((record: HistoryRecord) => void)[];
+  readonly #begin = performance.now();
+  #closed = false;
+
+  constructor(path: string, ...listeners: ((record: HistoryRecord) => void)[]) {
+    this.path = path;
+    this.#stream = createWriteStream(path);
+    this.#listeners = listeners;
+  }
+
+  /** ms since the run began. */
+  get now(): number {
+    return Math.round((performance.now() - this.#begin) * 10) / 10;
+  }
+
+  /** What happens after `close` is no part of the history. */
+  write(happening: Happening): void {
+    if (this.#closed) return;
+    const record = { t: this.now, ...happening };
+    this.#stream.write(`${JSON.stringify(record)}\n`);
+    for (const listener of this.#listeners) listener(record);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return new Promise((resolve) => this.#stream.end(resolve));
+  }
+}
+
+export async function* readHistory(path: string): AsyncGenerator<HistoryRecord> {
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    if (line !== '') yield JSON.parse(line) as HistoryRecord;
+  }
+}

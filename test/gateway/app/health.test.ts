@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import Fastify from 'fastify';
+import drain from '../../../gateway/plugins/drain.ts';
+import readiness from '../../../gateway/plugins/readiness.ts';
+import { assertError, build } from '../../helpers/gateway.ts';
+
+/** A gateway whose store answers its readiness checks as told. */
+async function withPing(t: TestContext, ping: () => Promise<void>) {
+  return build(t, {
+    engine: (engine) => ({
+      kind: engine.kind,
+      bus: engine.bus,
+      close: () => engine.close(),
+      store: new Proxy(engine.store, {
+        get(store, name) {
+          const value = name === 'ping' ? ping : Reflect.get(store, name, store);
+          return typeof value === 'function' ? value.bind(store) : value;
+        },
+      }),
+    }),
+  });
+}
+
+test('is alive and ready', async (t) => {
+  const gateway = await build(t);
+  assert.deepEqual((await gateway.request('GET', '/healthz')).body, { status: 'ok' });
+  assert.deepEqual((await gateway.request('GET', '/readyz')).body, { status: 'ready' });
+  assert.deepEqual(await gateway.app.readiness(), []);
+});
+
+test('is not ready, and says why, while the store fails; it stays alive', async (t) => {
+  let down = true;
+  const gateway = await withPing(t, () =>
+    down ? Promise.reject(new Error('connect ECONNREFUSED redis.internal:6379')) : Promise.resolve(),
+  );
+  const { message } = assertError(await gateway.request('GET', '/readyz'), 503, 'CHAT_ERR_UNAVAILABLE');
+  assert.equal(message, 'Not ready: store: no answer');
+  assert.equal((await gateway.request('GET', '/healthz')).status, 200);
+  down = false;
+  assert.equal((await gateway.request('GET', '/readyz')).status, 200);
+});
+
+test('is not ready while messaging cannot be reached', async (t) => {
+  const gateway = await build(t, { env: { MESSAGING_TIMEOUT_MS: '200' } });
+  await gateway.stopMessaging();
+  const { message } = assertError(await gateway.request('GET', '/readyz'), 503, 'CHAT_ERR_UNAVAILABLE');
+  assert.match(message, /^Not ready: messaging: /);
+});
+
+test('does not wait for a part that does not answer', async (t) => {
+  const app = Fastify();
+  t.after(() => app.close());
+  const part = { ping: async () => undefined, ready: async () => undefined };
+  const store = { ping: () => new Promise<void>(() => undefined) };
+  await app.register(drain);
+  await app.register(readiness, { engine: { store, bus: part } as never, messaging: part as never, timeoutMs: 2000 });
+  await app.ready();
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const problems = app.readiness();
+  t.mock.timers.tick(2000);
+  assert.deepEqual(await problems, ['store: no answer in 2000 ms']);
+});
+
+test('is not ready once it drains, and asks clients to connect anew', async (t) => {
+  const gateway = await build(t);
+  await gateway.app.drain.run();
+  const answer = await gateway.request('GET', '/readyz');
+  assertError(answer, 503, 'CHAT_ERR_DRAINING');
+  assert.equal(answer.headers['connection'], 'close');
+  assert.deepEqual(await gateway.app.readiness(), ['draining']);
+  assert.equal((await gateway.request('GET', '/healthz')).status, 200);
+});

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Connection } from '../../../gateway/ws/connection.ts';
+import { ConversationTopic } from '../../../gateway/ws/topic.ts';
+import { Turn } from '../../../gateway/ws/turn.ts';
+import { encodeEvent, encodeEventTail } from '../../../shared/event-text.ts';
+import { readFrames } from '../../helpers/wire-frames.ts';
+
+const conversationId = 'g-AAAAAAAAAAAAAAAAAAAAAA';
+
+function payload(
+  seq: number,
+  epoch = 'e1',
+  event: 'message.created' | 'member.removed' = 'message.created',
+  data: unknown = { text: `m${seq}` },
+): Buffer {
+  return Buffer.from(encodeEvent(seq, epoch, encodeEventTail({ conversationId, id: `id-${seq}`, at: seq, actorId: 'ana', event, data })));
+}
+
+/** A topic with what it asked of its world, and connections that remember what they were sent. */
+function build(head: number | null = 0) {
+  const asked: string[] = [];
+  const topic = new ConversationTopic(
+    {
+      turn: new Turn(),
+      repair: () => asked.push('repair'),
+      onRemoved: (_topic, userId, connections, seq) => asked.push(`removed ${connections.length} of ${userId} at ${seq}`),
+      onEmpty: () => asked.push('empty'),
+      onDelivered: () => {},
+    },
+    conversationId,
+    'e1',
+  );
+  if (head !== null) topic.activate(head);
+  const connect = (userId = 'bob', joinedAt: number | null = topic.head ?? null) => {
+    const sent: Buffer[] = [];
+    const control: unknown[] = [];
+    const closed: string[] = [];
+    const connection = {
+      userId,
+      background: false,
+      topics: undefined,
+      outbox: { push: (frame: Buffer) => sent.push(frame) },
+      send: (frame: unknown) => control.push(frame),
+      close: (reason: string) => closed.push(reason),
+    } as unknown as Connection;
+    topic.join(connection);
+    if (joinedAt !== null) topic.splice(connection, joinedAt, topic.epoch);
+    const events = (): { seq?: number; type: string }[] => readFrames(Buffer.concat(sent)).map((text) => JSON.parse(text));
+    return { connection, sent, control, closed, seqs: () => events().map(({ seq }) => seq), events };
+  };
+  return { topic, asked, connect };
+}
+
+test('delivers contiguous events and drops what it has delivered before', () => {
+  const { topic, asked, connect } = build();
+  const bob = connect();
+  for (const seq of [1, 2, 2, 1, 3]) topic.receive(payload(seq));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2, 3]);
+  assert.deepEqual(asked, []);
+});
+
+test('holds an event that came early, asks for the gap, and goes on in order once it is filled', () => {
+  const { topic, asked, connect } = build();
+  const bob = connect();
+  for (const seq of [1, 4, 3]) topic.receive(payload(seq));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1]);
+  assert.ok(asked.includes('repair'));
+  topic.fill([{ seq: 2, payload: payload(2) }]);
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2, 3, 4]);
+  assert.equal(topic.hasHeld, false);
+});
+
+test('gives every member of a busy turn the same one buffer', () => {
+  const { topic, connect } = build();
+  const [bob, cid] = [connect('bob'), connect('cid')];
+  for (let seq = 1; seq <= 10; seq++) topic.receive(payload(seq));
+  topic.flush();
+  assert.equal(bob.sent.length, 1);
+  assert.equal(bob.sent[0], cid.sent[0]);
+  assert.equal(bob.seqs().length, 10);
+});
+
+test('splices a newcomer in without gap or double, whatever was published while its missed events were read', () => {
+  const { topic, connect } = build();
+  const bob = connect('bob');
+  topic.receive(payload(1));
+  const cid = connect('cid', null);
+  topic.receive(payload(2));
+  topic.receive(payload(3));
+  // The read happened after 2 and before 3: 1 and 2 went out in its page.
+  topic.splice(cid.connection, 2, 'e1');
+  topic.receive(payload(4));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2, 3, 4]);
+  assert.deepEqual(cid.seqs(), [3, 4]);
+});
+
+test('a newcomer whose read was ahead of the bus gets nothing twice when the bus catches up', () => {
+  const { topic, asked, connect } = build();
+  const bob = connect('bob');
+  const cid = connect('cid', null);
+  topic.splice(cid.connection, 2, 'e1');
+  assert.ok(asked.includes('repair'));
+  for (const seq of [1, 2, 3]) topic.receive(payload(seq));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2, 3]);
+  assert.deepEqual(cid.seqs(), [3]);
+});
+
+test('what came before the first look at the log is kept and judged by it', () => {
+  const { topic, connect } = build(null);
+  const bob = connect('bob', null);
+  for (const seq of [7, 8]) topic.receive(payload(seq));
+  topic.splice(bob.connection, 7, 'e1');
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [8]);
+});
+
+test('a removed member gets its removal and nothing after it, even within one turn', () => {
+  const { topic, connect } = build();
+  const [bob, cid] = [connect('bob'), connect('cid')];
+  topic.receive(payload(1));
+  topic.receive(payload(2, 'e1', 'member.removed', { userId: 'bob' }));
+  topic.receive(payload(3));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2]);
+  assert.deepEqual(cid.seqs(), [1, 2, 3]);
+});
+
+test('a message that only mentions a removal removes nobody', () => {
+  const { topic, connect } = build();
+  const bob = connect('bob');
+  topic.receive(payload(1, 'e1', 'message.created', { text: 'x', metadata: { event: 'member.removed', userId: 'bob' } }));
+  topic.receive(payload(2));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2]);
+});
+
+test('a typing frame stays behind the events before it and skips background clients', () => {
+  const { topic, connect } = build();
+  const [bob, cid] = [connect('bob'), connect('cid')];
+  cid.connection.background = true;
+  topic.receive(payload(1));
+  topic.receive(Buffer.from(JSON.stringify({ type: 'typing', conversationId, userId: 'ana', active: true })));
+  topic.receive(Buffer.from(JSON.stringify({ type: 'receipt', conversationId, userId: 'ana', kind: 'read', seq: 1, at: 1 })));
+  topic.flush();
+  assert.deepEqual(
+    bob.events().map(({ type }) => type),
+    ['event', 'typing', 'receipt'],
+  );
+  assert.deepEqual(
+    cid.events().map(({ type }) => type),
+    ['event', 'receipt'],
+  );
+});
+
+test('an event of another epoch is not delivered but looked into; a reset tells everyone and goes on from the new head', () => {
+  const { topic, asked, connect } = build();
+  const bob = connect('bob');
+  topic.receive(payload(1));
+  topic.receive(payload(2, 'e2'));
+  assert.deepEqual(asked, ['repair']);
+  topic.reset('e2', 1);
+  topic.receive(payload(2, 'e2'));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2]);
+  assert.deepEqual(bob.control, [{ type: 'sync.reset', conversationId, epoch: 'e2', head: 1 }]);
+});
+
+test('a newcomer whose read belongs to another history starts over', () => {
+  const { topic, asked, connect } = build();
+  const bob = connect('bob', null);
+  topic.splice(bob.connection, 3, 'e2');
+  assert.deepEqual(bob.closed, ['internalError']);
+  assert.deepEqual(asked, ['repair']);
+});
+
+test('says so when the last connection leaves', () => {
+  const { topic, asked, connect } = build();
+  const bob = connect('bob');
+  topic.leave(bob.connection);
+  assert.deepEqual(asked, ['empty']);
+  assert.equal(bob.connection.topics?.size, 0);
+});

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import type { EngineConfig } from '../../shared/engine/engine.ts';
+import { openRedisEngine, type RedisEngine, type RedisEngineOptions } from '../../shared/engine/redis/engine.ts';
+import type { ContractEngine, OpenOptions } from '../contract/kit.ts';
+import { ManualClock } from './manual-clock.ts';
+
+/** Opens a Redis engine and closes it after the test. Each call gets data of its own unless a key prefix is given. */
+export async function openForTest(
+  t: Pick<TestContext, 'after'>,
+  config: EngineConfig,
+  options: RedisEngineOptions = {},
+): Promise<RedisEngine> {
+  const engine = await openRedisEngine({ REDIS_KEY_PREFIX: `t${randomBytes(6).toString('hex')}:`, ...config }, options);
+  t.after(() => engine.close());
+  return engine;
+}
+
+/** What the contract suites open: an engine on data of its own, on servers that other tests use too. */
+export async function openContractEngine(t: TestContext, config: EngineConfig, options: OpenOptions = {}): Promise<ContractEngine> {
+  const clock = new ManualClock();
+  const own = { REDIS_KEY_PREFIX: `t${randomBytes(6).toString('hex')}:`, ...config };
+  const open = () => openForTest(t, own, { clock, ...options });
+  const engine = await open();
+  return {
+    store: engine.store,
+    bus: engine.bus,
+    clock,
+    reopen: async () => {
+      await engine.close();
+      return open();
+    },
+    another: open,
+  };
+}

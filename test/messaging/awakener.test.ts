@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Awakener } from '../../messaging/awakener.ts';
+import type { Member } from '../../shared/schemas/conversations.ts';
+
+const ID = 'g-AAAAAAAAAAAAAAAAAAAAAA';
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Ports that write down what is asked of them; `gate` holds every listing of members until it is opened. */
+function build(options: { members?: number; gated?: boolean } = {}) {
+  const userIds = Array.from({ length: options.members ?? 2 }, (_, i) => `u${String(i).padStart(5, '0')}`);
+  const calls: string[] = [];
+  const gates: (() => void)[] = [];
+  const fail = { publish: false };
+  const awakener = new Awakener({
+    store: {
+      async members(_id, { after, limit }) {
+        if (options.gated) await new Promise<void>((resolve) => gates.push(resolve));
+        const rest = userIds.filter((id) => after === undefined || id > after);
+        calls.push(`members ${Math.min(rest.length, limit)}`);
+        return {
+          members: rest.slice(0, limit).map((userId): Member => ({ userId, role: 'member', joinedAt: 0 })),
+          hasMore: rest.length > limit,
+        };
+      },
+      async recordAwake(_id, ids, until) {
+        calls.push(`record ${ids.length} ${until}`);
+      },
+      async confirmAwake(_id, until) {
+        calls.push(`confirm ${until}`);
+      },
+    },
+    bus: {
+      async publish(topic, payload) {
+        if (fail.publish) throw new Error('out of reach');
+        calls.push(`publish ${topic} ${payload}`);
+      },
+    },
+  });
+  return { awakener, calls, gates, fail };
+}
+
+const wake = (from: number, until = 100, epoch = 'e1') => ({ epoch, from, until });
+const plain = { membersChanged: false };
+
+test('records, tells and confirms, in this order', async () => {
+  const { awakener, calls } = build();
+  await awakener.wake(ID, wake(7), plain);
+  const payload = `{"kind":"woken","conversationId":"${ID}","epoch":"e1","from":7,"until":100}`;
+  assert.deepEqual(calls, ['members 2', 'record 2 100', `publish {u:u00000} ${payload}`, `publish {u:u00001} ${payload}`, 'confirm 100']);
+});
+
+test('goes through the members a thousand at a time', async () => {
+  const { awakener, calls } = build({ members: 2500 });
+  await awakener.wake(ID, wake(1), plain);
+  assert.deepEqual(
+    calls.filter((call) => !call.startsWith('publish')),
+    ['members 1000', 'record 1000 100', 'members 1000', 'record 1000 100', 'members 500', 'record 500 100', 'confirm 100'],
+  );
+  assert.equal(new Set(calls.filter((call) => call.startsWith('publish'))).size, 2500);
+});
+
+test('a waking that runs serves later events too', async () => {
+  const { awakener, calls, gates } = build({ gated: true });
+  const wakes = [awakener.wake(ID, wake(5), plain), awakener.wake(ID, wake(6, 101), plain), awakener.wake(ID, wake(7, 102), plain)];
+  gates.shift()?.();
+  await Promise.all(wakes);
+  assert.deepEqual(
+    calls.filter((call) => call.startsWith('confirm')),
+    ['confirm 100'],
+  );
+});
+
+test('a change of members gets a pass of its own, after the running one, and shares it', async () => {
+  const { awakener, calls, gates } = build({ gated: true });
+  const first = awakener.wake(ID, wake(5), plain);
+  const added = [awakener.wake(ID, wake(8, 103), { membersChanged: true }), awakener.wake(ID, wake(7, 102), { membersChanged: true })];
+  await settled();
+  assert.equal(gates.length, 1);
+  gates.shift()?.();
+  await first;
+  await settled();
+  gates.shift()?.();
+  await Promise.all(added);
+  assert.deepEqual(
+    calls.filter((call) => call.startsWith('confirm')),
+    ['confirm 100', 'confirm 103'],
+  );
+  assert.match(calls.at(-2) as string, /"from":7,/);
+});
+
+test('an event before the running waking, or of another epoch, is not covered by it', async () => {
+  for (const later of [wake(4), wake(6, 100, 'e2')]) {
+    const { awakener, calls, gates } = build({ gated: true });
+    const wakes = [awakener.wake(ID, wake(5), plain), awakener.wake(ID, later, plain)];
+    gates.shift()?.();
+    await wakes[0];
+    await settled();
+    gates.shift()?.();
+    await wakes[1];
+    assert.equal(calls.filter((call) => call.startsWith('confirm')).length, 2);
+  }
+});
+
+test('is not confirmed when a member could not be told, and works the next time', async () => {
+  const { awakener, calls, fail } = build();
+  fail.publish = true;
+  await assert.rejects(awakener.wake(ID, wake(5), plain), /out of reach/);
+  assert.ok(!calls.some((call) => call.startsWith('confirm')));
+  fail.publish = false;
+  await awakener.wake(ID, wake(5), plain);
+  assert.equal(calls.at(-1), 'confirm 100');
+});
+
+test('a pass that waited runs even when the one before it failed', async () => {
+  const { awakener, gates, fail } = build({ gated: true });
+  fail.publish = true;
+  const first = awakener.wake(ID, wake(5), plain);
+  const second = awakener.wake(ID, wake(6), { membersChanged: true });
+  gates.shift()?.();
+  await assert.rejects(first);
+  fail.publish = false;
+  await settled();
+  gates.shift()?.();
+  await second;
+});
+
+test('wakes a bounded number of conversations at once', async () => {
+  const { awakener, gates } = build({ gated: true });
+  const wakes = Array.from({ length: 100 }, (_, i) => awakener.wake(`g-${String(i).padStart(22, '0')}`, wake(1), plain));
+  await settled();
+  assert.equal(gates.length, 64);
+  while (gates.length > 0) {
+    gates.shift()?.();
+    await settled();
+  }
+  await Promise.all(wakes);
+});

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { on, once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { after, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { buildMessaging } from '../../messaging/app.ts';
+import { MessagingConfig } from '../../messaging/config.ts';
+import { loadConfig } from '../../shared/config.ts';
+import type { Engine } from '../../shared/engine/engine.ts';
+import { RedisNode, redisAvailable } from '../helpers/redis-server.ts';
+import { SECRET } from './build-messaging.ts';
+
+const SERVER = fileURLToPath(new URL('../../messaging/server.ts', import.meta.url));
+
+/** The service as a process with this environment alone. */
+function start(t: TestContext, env: Record<string, string>) {
+  const child = spawn(process.execPath, [SERVER], { env: { ...env, PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
+  const lines = on(createInterface(child.stdout), 'line') as AsyncIterableIterator<[string]>;
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number, errors: errors.trim().split('\n') }));
+  return {
+    child,
+    ended,
+    /** The line of its log with this message, once it is written. */
+    async logged(message: string): Promise<Record<string, unknown>> {
+      const ending = ended.then(({ errors }) => Promise.reject(new Error(`ended before "${message}": ${errors.join(' ')}`)));
+      for (;;) {
+        const { value } = await Promise.race([lines.next(), ending]);
+        const entry = JSON.parse(value[0]) as Record<string, unknown>;
+        if (entry['msg'] === message) return entry;
+      }
+    },
+  };
+}
+
+test('refuses to start apart without Redis, and says why in one line', async (t) => {
+  const { code, errors } = await start(t, { SERVICE_TOKEN_SECRET: SECRET }).ended;
+  assert.equal(code, 1);
+  assert.deepEqual(errors, [
+    'messaging started apart needs REDIS_URL or REDIS_CLUSTER_URLS; `npm start` runs both services on the embedded engine',
+  ]);
+});
+
+test('a bad variable stops the start with one line that names it', async (t) => {
+  const { code, errors } = await start(t, { MESSAGING_PORT: 'eighty' }).ended;
+  assert.equal(code, 1);
+  assert.equal(errors.length, 1);
+  assert.match(errors[0] as string, /^MESSAGING_PORT is "eighty", but must be a whole number from 0 to 65535/);
+});
+
+test('does not start without a service secret', async (t) => {
+  const config = loadConfig(MessagingConfig, {});
+  await assert.rejects(buildMessaging({ config, engine: {} as Engine }), /^ConfigError: SERVICE_TOKEN_SECRET is not set/);
+  const { code, errors } = await start(t, { REDIS_URL: 'redis://127.0.0.1:1' }).ended;
+  assert.equal(code, 1);
+  assert.match(errors.at(-1) as string, /^SERVICE_TOKEN_SECRET is not set/);
+});
+
+if (redisAvailable('starting messaging as a process of its own')) {
+  const redis = await RedisNode.start();
+  after(() => redis.stop());
+  const env = { REDIS_URL: redis.url, SERVICE_TOKEN_SECRET: SECRET, MESSAGING_PORT: '0', MESSAGING_ADMIN_PORT: '0', DRAIN_SECONDS: '0' };
+
+  test('a port in use is one clear line', async (t) => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    t.after(() => taken.close());
+    const { port } = taken.address() as AddressInfo;
+    const { code, errors } = await start(t, { ...env, MESSAGING_PORT: String(port) }).ended;
+    assert.equal(code, 1);
+    assert.deepEqual(errors, [`127.0.0.1:${port} is in use; stop what listens there, or set MESSAGING_PORT or MESSAGING_ADMIN_PORT`]);
+  });
+
+  test('is ready when its engine answers, and on SIGTERM drains and exits with 0', async (t) => {
+    const service = start(t, env);
+    const { admin } = await service.logged('messaging is up');
+    assert.deepEqual(await (await fetch(`${admin}/readyz`)).json(), { status: 'ready' });
+    const metrics = await (await fetch(`${admin}/metrics`)).text();
+    assert.match(metrics, /^chat_messaging_sessions 0$/m);
+    assert.match(metrics, /^nodejs_eventloop_lag_seconds /m);
+    service.child.kill('SIGTERM');
+    assert.equal((await service.ended).code, 0);
+  });
+
+  test('is not ready while it drains', async (t) => {
+    const service = start(t, { ...env, DRAIN_SECONDS: '3600' });
+    const { admin } = await service.logged('messaging is up');
+    service.child.kill('SIGTERM');
+    await service.logged('draining');
+    const response = await fetch(`${admin}/readyz`);
+    assert.equal(response.status, 503);
+    assert.deepEqual(((await response.json()) as { reasons: string[] }).reasons, ['draining']);
+  });
+}
