@@ -34,6 +34,8 @@ async function loseTail(t: TestContext): Promise<{ room: Room; epoch: string; pr
   const old = await before.group('ana', 'bob');
   for (const text of ['2', '3', '4']) await old.send('ana', text);
   const { epoch } = await old.view('ana');
+  // WAIT speaks of the writes of its own connection: this one comes after all of the engine's.
+  await primary.admin.set('all-before-this', '1');
   await until(async () => Number(await primary.admin.call('WAIT', '1', '1000')) === 1, 'the replica has it');
   await replica.admin.call('REPLICAOF', '127.0.0.1', '1');
   for (const text of ['5', '6']) await old.send('ana', text);
