@@ -33,7 +33,8 @@ async function prepare(engine: RedisEngine): Promise<string[]> {
       at,
     })),
   );
-  for (const id of ids) await engine.store.confirmAwake(id, at + 3_600_000);
+  for (const { conversationId, epoch } of await engine.store.heads(ids))
+    await engine.store.confirmAwake(conversationId, { epoch, from: 1, until: at + 3_600_000, through: 1 });
   return ids;
 }
 

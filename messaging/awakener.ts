@@ -72,7 +72,7 @@ export class Awakener {
     else this.#active += 1;
     try {
       await this.#tellMembers(conversationId, wake);
-      await this.#store.confirmAwake(conversationId, wake.until);
+      await this.#store.confirmAwake(conversationId, wake);
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#active -= 1;
@@ -107,5 +107,5 @@ function covers(running: Wake, wake: Wake): boolean {
 function merge(first: Wake, second: Wake): Wake {
   const until = Math.max(first.until, second.until);
   if (first.epoch !== second.epoch) return { ...second, until };
-  return { epoch: first.epoch, from: Math.min(first.from, second.from), until };
+  return { epoch: first.epoch, from: Math.min(first.from, second.from), until, through: Math.max(first.through, second.through) };
 }

@@ -4,7 +4,7 @@ import type { Engine } from '../shared/engine/engine.ts';
 import type { CommandRequest, StoreOk, StoreResult } from '../shared/engine/store.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newEventId } from '../shared/ids.ts';
-import type { Command, CommandFailed, CommandResult } from '../shared/schemas/commands.ts';
+import type { Command, CommandFailed, CommandOp, CommandResult } from '../shared/schemas/commands.ts';
 import type { ConversationId, UserId } from '../shared/schemas/primitives.ts';
 import { topics, type UserTopicMessage } from '../shared/schemas/topics.ts';
 import type { Awakener } from './awakener.ts';
@@ -80,7 +80,7 @@ export class CommandRunner {
       results[i] = answer;
       if (wake !== undefined || added !== undefined || removed !== undefined) {
         effects.push(
-          this.#settle(result).catch((error: unknown) => {
+          this.#settle(result, requests[i]!.command.op).catch((error: unknown) => {
             // The event is stored, but not everyone was told: the sender must send again, and the store will ask for the waking again.
             this.#log.warn({ err: error, conversationId: result.conversationId }, 'waking a conversation failed');
             results[i] = failed(error);
@@ -92,10 +92,10 @@ export class CommandRunner {
     return results;
   }
 
-  async #settle({ conversationId, wake, added, removed }: StoreOk): Promise<void> {
+  async #settle({ conversationId, wake, added, removed }: StoreOk, op: CommandOp): Promise<void> {
     if (wake !== undefined) {
       this.#metrics.wakes.inc();
-      await this.#awakener.wake(conversationId, wake, { membersChanged: added !== undefined });
+      await this.#awakener.wake(conversationId, wake, { membersChanged: WIDENING.has(op) });
     }
     await this.#tell(added, { kind: 'added', conversationId });
     await this.#tell(removed, { kind: 'removed', conversationId });
@@ -111,6 +111,9 @@ export class CommandRunner {
       this.#log.warn({ conversationId: message.conversationId, kind: message.kind, lost: lost.length }, 'users not told');
   }
 }
+
+/** Repeats of these included: a waking under way may have listed the members before the first one let someone in. */
+const WIDENING: ReadonlySet<CommandOp> = new Set(['conversation.create', 'member.add']);
 
 /** Anything that is no catalogued error is a part of the system that does not work now. */
 function failed(error: unknown): CommandFailed {

@@ -1,4 +1,4 @@
-import type { RangeResponse, SyncConversation } from '../shared/schemas/internal.ts';
+import type { JoinResult, RangeResponse, SyncConversation } from '../shared/schemas/internal.ts';
 
 /** Event text in one answer, in UTF-16 code units. A caller pages for the rest. */
 export const RESPONSE_CHARS = 4_194_304;
@@ -15,6 +15,17 @@ export function trimSync(conversations: SyncConversation[]): SyncConversation[] 
     }
   }
   return conversations;
+}
+
+/** Joins whose events no longer fit give none, though there are some up to `head`: who waits for them must sync. */
+export function trimJoins(joins: JoinResult[]): JoinResult[] {
+  let left = RESPONSE_CHARS;
+  for (const join of joins) {
+    const size = totalLength(join.events);
+    if (size <= left) left -= size;
+    else join.events = [];
+  }
+  return joins;
 }
 
 /** As many events as fit, but at least one. */

@@ -98,7 +98,8 @@ export async function buildWorld(engine: Engine, { users: count, groups, history
     Promise.all(
       chunk.map(async ({ id, members }) => {
         for (let i = 0; i < members.length; i += 1000) await store.recordAwake(id, members.slice(i, i + 1000).map(name), until);
-        await store.confirmAwake(id, until);
+        const [log] = await store.heads([id]);
+        if (log !== undefined) await store.confirmAwake(id, { epoch: log.epoch, from: 1, until, through: log.head });
       }),
     ),
   );

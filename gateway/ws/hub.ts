@@ -11,6 +11,7 @@ import type { UserId } from '../../shared/schemas/primitives.ts';
 import { topics as topicNames, type UserTopicMessage } from '../../shared/schemas/topics.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { MessagingApi } from '../messaging-api.ts';
+import { Audit } from './audit.ts';
 import { Connection, type ConnectionClaims } from './connection.ts';
 import { Drain } from './drain.ts';
 import { type FrameContext, FrameReader } from './frames/index.ts';
@@ -54,9 +55,6 @@ export interface HubOptions {
 
 const SWEEP_MS = 5000;
 const PRESENCE_TICK_MS = 200;
-/** Every user's awake conversations are looked at once in this time, in case a 'woken' message was lost without a trace. */
-const AUDIT_MS = 10 * 60_000;
-
 /** All live connections of this gateway, and what they follow. */
 export class Hub {
   readonly gatewayId = newGatewayId();
@@ -70,6 +68,7 @@ export class Hub {
   readonly #repair: TopicRepair;
   readonly #topics: TopicRegistry;
   readonly #waking: Waking;
+  readonly #audit: Audit;
   readonly #presenceWatch: PresenceWatch;
   readonly #presenceAnnouncer: PresenceAnnouncer;
   readonly #reader: FrameReader;
@@ -77,7 +76,6 @@ export class Hub {
   #timers: NodeJS.Timeout[] = [];
   #closed = false;
   #stopListening: (() => void) | undefined;
-  #audit: Iterator<LocalUser> | undefined;
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -110,6 +108,7 @@ export class Hub {
       // Removed as far as this topic has read; joining asks whether it still holds, for the user may have been let in again since.
       this.#waking.follow(userId, connections, { conversationId: topic.id, epoch: topic.epoch, from: seq + 1, until: topic.until });
     };
+    this.#audit = new Audit({ users: this.#users, sessions: options.sessions, messaging, waking: this.#waking, clock, log });
     this.#presenceWatch = new PresenceWatch({ bus, clock, log });
     this.#presenceAnnouncer = new PresenceAnnouncer({ gatewayId: this.gatewayId, bus, clock, log, graceMs: config.PRESENCE_GRACE_MS });
     this.#drain = new Drain(this.#connections, log);
@@ -147,7 +146,7 @@ export class Hub {
     this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
     this.#every(PRESENCE_TICK_MS, () => void this.#presenceAnnouncer.tick());
     this.#every(config.PRESENCE_LEASE_MS / 3, () => void this.#renewLease());
-    this.#every(1000, () => void this.#auditSome(1000));
+    this.#every(1000, () => void this.#audit.part(1000));
     this.#jittered(config.WS_REPAIR_MS, () => this.#compareAll());
     void this.#renewLease();
   }
@@ -294,34 +293,7 @@ export class Hub {
     this.#presenceAnnouncer.reannounce();
     await this.#compareAll();
     await this.#presenceWatch.reread().catch((error) => this.#options.log.warn({ err: error }, 'presence could not be read'));
-    for (const user of [...this.#users.values()]) await this.#auditUser(user);
-  }
-
-  async #auditSome(everyMs: number): Promise<void> {
-    for (let left = Math.ceil((this.#users.size * everyMs) / AUDIT_MS); left > 0; left--) {
-      this.#audit ??= this.#users.values()[Symbol.iterator]();
-      const next = this.#audit.next();
-      if (next.done === true) {
-        this.#audit = undefined;
-        return;
-      }
-      await this.#auditUser(next.value);
-    }
-  }
-
-  /** Follows what the user should follow, and closes what was revoked, had its messages all come through. */
-  async #auditUser(user: LocalUser): Promise<void> {
-    const { messaging, sessions, clock, log } = this.#options;
-    try {
-      for (const connection of [...user.connections]) {
-        if ((await sessions.session(connection.sessionId, clock.now())) === undefined) connection.close('revoked');
-      }
-      const { conversations } = await messaging.call('awake', { userId: user.userId });
-      const synced = user.connections.filter(({ syncState }) => syncState === 'synced');
-      for (const conversation of conversations) this.#waking.follow(user.userId, synced, conversation);
-    } catch (error) {
-      log.warn({ err: error }, 'a user could not be audited');
-    }
+    await this.#audit.everyone();
   }
 
   /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */

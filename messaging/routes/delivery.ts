@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import type { ConversationStore } from '../../shared/engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { trimRange, trimSync } from '../response-size.ts';
+import { trimJoins, trimRange, trimSync } from '../response-size.ts';
 import { internalRoute, type SchemaReferences } from './internal-route.ts';
 
 /** What a gateway asks for its connections: where to listen, what was missed, what is missing. */
@@ -32,8 +32,10 @@ export default async function deliveryRoutes(
   internalRoute(app, schemas, 'joins', {
     tag: 'delivery',
     summary: 'Let connections into the topics of conversations that woke',
-    description: 'Says which of the users are members, and gives the events after a seq. Unknown conversations are left out.',
-    handle: async ({ joins }) => ({ joins: await store.joins(joins) }),
+    description:
+      'Says which of the users are members, and gives the events after a seq, or none when the answer grows too large: then they do not reach ' +
+      'up to `head`. Unknown conversations are left out.',
+    handle: async ({ joins }) => ({ joins: trimJoins(await store.joins(joins)) }),
   });
 
   internalRoute(app, schemas, 'range', {

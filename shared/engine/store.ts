@@ -37,6 +37,8 @@ export interface Wake {
   from: number;
   /** The new time of falling asleep, Unix ms. */
   until: number;
+  /** A seq the log had reached by now: members let in up to it are in every listing made from here on. */
+  through: number;
 }
 
 export interface StoreOk extends CommandOk {
@@ -84,14 +86,19 @@ export interface ConversationStore {
    * and so does a command that finds its state to hold already while something is uncovered.
    * Put as state: a conversation has `awakeUntil` (last confirmed) and `uncoveredFrom` (0 for none). An append while asleep, and any
    * member.add, sets `uncoveredFrom` to its seq if it is 0. `wake` is returned when `uncoveredFrom` is set or less than half is left,
-   * with `from = uncoveredFrom`, else its own seq (receipt, typing: head + 1). A confirmed waking clears `uncoveredFrom`.
+   * with `from = uncoveredFrom`, else its own seq (receipt, typing: head + 1). A confirmed waking clears `uncoveredFrom`, unless someone
+   * was let in after its `through`.
    */
   execute(requests: readonly CommandRequest[]): Promise<StoreResult[]>;
 
   /** Writes down for each user that the conversation is awake until then. Idempotent; a later time wins. */
   recordAwake(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void>;
-  /** All members know: appends before half of this waking is over return no `wake` any more. */
-  confirmAwake(conversationId: ConversationId, until: number): Promise<void>;
+  /**
+   * All members know whom a listing made after `wake` was answered names: appends before half of this waking is over return no `wake` any
+   * more. Not so when someone was let in after `wake.through`, or the epoch changed since: that listing may lack a member, so the next
+   * append asks for a waking again.
+   */
+  confirmAwake(conversationId: ConversationId, wake: Wake): Promise<void>;
   /**
    * The user's conversations awake at `now`, with their heads and the seq each waking period began with (the `from` of the wake that
    * was confirmed when it was asleep; a gateway that lost a 'woken' message joins there).
@@ -101,7 +108,7 @@ export interface ConversationStore {
   /**
    * What a user missed. Looks at the conversations in `cursors`, at those awake at `now`, and at those that were active after `since` (all
    * of the user's when absent; clocks may differ by CLOCK_SKEW_MS). A conversation whose cursor is at its head is left out unless it is
-   * awake. A cursor of another epoch, or beyond the head, is `reset`.
+   * awake, or was active within WAKING_MS: its waking may be under way, and the caller must know what it need not tell again. A cursor of another epoch, or beyond the head, is `reset`.
    */
   sync(request: {
     userId: UserId;

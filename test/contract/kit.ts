@@ -98,7 +98,9 @@ export class Room {
   /** Tells nobody, but confirms a waking as messaging does after it told everyone. */
   async wake(members: readonly UserId[], until: number): Promise<void> {
     await this.kit.store.recordAwake(this.id, members, until);
-    await this.kit.store.confirmAwake(this.id, until);
+    const [log] = await this.kit.store.heads([this.id]);
+    assert.ok(log);
+    await this.kit.store.confirmAwake(this.id, { epoch: log.epoch, from: log.head, until, through: log.head });
   }
 
   topic(bus: Bus = this.kit.bus): Promise<TopicLog> {

@@ -26,7 +26,7 @@ function build(options: { members?: number; gated?: boolean } = {}) {
       async recordAwake(_id, ids, until) {
         calls.push(`record ${ids.length} ${until}`);
       },
-      async confirmAwake(_id, until) {
+      async confirmAwake(_id, { until }) {
         calls.push(`confirm ${until}`);
       },
     },
@@ -40,7 +40,7 @@ function build(options: { members?: number; gated?: boolean } = {}) {
   return { awakener, calls, gates, fail };
 }
 
-const wake = (from: number, until = 100, epoch = 'e1') => ({ epoch, from, until });
+const wake = (from: number, until = 100, epoch = 'e1') => ({ epoch, from, until, through: from });
 const plain = { membersChanged: false };
 
 test('records, tells and confirms, in this order', async () => {

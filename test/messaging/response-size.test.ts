@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RESPONSE_CHARS, trimRange, trimSync } from '../../messaging/response-size.ts';
+import { RESPONSE_CHARS, trimJoins, trimRange, trimSync } from '../../messaging/response-size.ts';
 import type { SyncConversation } from '../../shared/schemas/internal.ts';
 
 const half = 'x'.repeat(RESPONSE_CHARS / 2);
@@ -20,6 +20,19 @@ test('conversations whose events no longer fit in a sync are truncated, smaller 
     ],
   );
   assert.equal(trimmed[1]?.head, 2);
+});
+
+test('joins whose events no longer fit give none, and their head tells that there are some', () => {
+  const join = (events: string[]) => ({ conversationId: 'g-AAAAAAAAAAAAAAAAAAAAAA', memberIds: ['ana'], events, head: 2, epoch: 'e1' });
+  const trimmed = trimJoins([join([half, 'a']), join([half, 'b']), join(['c', 'd'])]);
+  assert.deepEqual(
+    trimmed.map(({ events, head }) => [events.length, head]),
+    [
+      [2, 2],
+      [0, 2],
+      [2, 2],
+    ],
+  );
 });
 
 test('a range ends where it no longer fits, but never before its first event', () => {

@@ -65,7 +65,7 @@ test('opens sessions and keys beside a running server, and changes no conversati
     },
   ]);
   assert.equal(refused?.ok, false);
-  await assert.rejects(beside.store.confirmAwake(room.id, clock.now()));
+  await assert.rejects(beside.store.confirmAwake(room.id, { epoch: 'e', from: 1, until: clock.now(), through: 1 }));
   assert.equal((await beside.store.heads([room.id]))[0]?.head, 1);
   await beside.close();
   assert.equal((await room.send('ana', 'text')).seq, 2);

@@ -1,12 +1,10 @@
+import { WAKING_MS } from '../../../shared/engine/engine.ts';
 import { ChatError } from '../../../shared/errors.ts';
 import type { SyncConversation, SyncRequest } from '../../../shared/schemas/internal.ts';
 import type { Connection } from '../connection.ts';
 import type { ConversationTopic } from '../topic.ts';
 import { jsonFrame } from '../wire.ts';
 import type { FrameContext, FrameHandler } from './frame.ts';
-
-/** Heads of conversations active this recently are remembered, in case their waking is still under way. */
-const RECENT_MS = 5 * 60_000;
 
 /**
  * Starts the flow of events on a connection. Subscribe first, then read from the cursors, then splice each conversation into its live
@@ -87,8 +85,9 @@ function deliver(
   else connection.outbox.reply(jsonFrame(pageText(result, epoch, heldEpoch)));
   if (topic !== undefined) {
     topic.splice(connection, head, epoch);
-  } else if (result.conversation !== undefined && result.conversation.updatedAt > serverTime - RECENT_MS) {
-    connection.rememberHead(conversationId, head, serverTime + 2 * RECENT_MS);
+  } else if (result.conversation !== undefined && result.conversation.updatedAt > serverTime - WAKING_MS) {
+    // Its waking may be under way, and would tell the same events again.
+    connection.rememberHead(conversationId, head, serverTime + 2 * WAKING_MS);
   }
 }
 

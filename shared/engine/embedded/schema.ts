@@ -27,7 +27,8 @@ const STEPS: readonly string[] = [
     members INTEGER NOT NULL,
     awake_until INTEGER NOT NULL,
     awake_from INTEGER NOT NULL,
-    uncovered_from INTEGER NOT NULL
+    uncovered_from INTEGER NOT NULL,
+    added_seq INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE member (

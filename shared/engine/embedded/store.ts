@@ -13,7 +13,7 @@ import type {
 } from '../../schemas/internal.ts';
 import type { ConversationId, Epoch, SessionId, UserId } from '../../schemas/primitives.ts';
 import { type EngineLog, JOIN_EVENTS, type StoreLimits } from '../engine.ts';
-import type { CommandRequest, PartnerKey, RotateResult, Session, SigningKey, Store, StoreResult } from '../store.ts';
+import type { CommandRequest, PartnerKey, RotateResult, Session, SigningKey, Store, StoreResult, Wake } from '../store.ts';
 import { openForReading } from './connection.ts';
 import { KeyReads } from './reads/keys.ts';
 import { LogReads } from './reads/log.ts';
@@ -90,8 +90,8 @@ export class EmbeddedStore implements Store {
     return this.#change({ job: 'recordAwake', conversationId, userIds, until });
   }
 
-  confirmAwake(conversationId: ConversationId, until: number): Promise<void> {
-    return this.#change({ job: 'confirmAwake', conversationId, until });
+  confirmAwake(conversationId: ConversationId, { until, through }: Wake): Promise<void> {
+    return this.#change({ job: 'confirmAwake', conversationId, until, through });
   }
 
   async awakeConversations(userId: UserId, now: number): Promise<AwakeConversation[]> {

@@ -163,7 +163,7 @@ export function toResult({ command, eventId, at }: CommandRequest, reply: unknow
   if (typeof reply === 'string') return { ok: false, error: new ChatError(`CHAT_ERR_${reply}` as ErrorCode).toBody() };
   const [seq, epoch, from, ...rest] = reply as [number?, string?, number?, ...string[]];
   const result: StoreOk = { ok: true, conversationId: command.conversationId };
-  if (epoch !== undefined && from) result.wake = { epoch, from, until: at + AWAKE_MS };
+  if (epoch !== undefined && from) result.wake = { epoch, from, until: at + AWAKE_MS, through: seq || from - 1 };
   if (!seq || epoch === undefined) return result;
   result.seq = seq;
   result.epoch = epoch;

@@ -13,8 +13,8 @@ import type {
   SyncConversation,
 } from '../../schemas/internal.ts';
 import type { ConversationId, ConversationKind, Cursor, Epoch, Role, UserId } from '../../schemas/primitives.ts';
-import { CLOCK_SKEW_MS, JOIN_EVENTS, type StoreLimits } from '../engine.ts';
-import type { CommandRequest, ConversationStore, StoreResult } from '../store.ts';
+import { CLOCK_SKEW_MS, JOIN_EVENTS, type StoreLimits, WAKING_MS } from '../engine.ts';
+import type { CommandRequest, ConversationStore, StoreResult, Wake } from '../store.ts';
 import type { Caller } from './caller.ts';
 import { CommandCalls, toResult, UNANNOUNCED } from './commands.ts';
 import type { Keys } from './keys.ts';
@@ -117,9 +117,9 @@ export class RedisConversationStore implements ConversationStore {
     );
   }
 
-  async confirmAwake(conversationId: ConversationId, until: number): Promise<void> {
+  async confirmAwake(conversationId: ConversationId, { until, through, epoch }: Wake): Promise<void> {
     const k = this.#keys.conversation(conversationId);
-    await this.#caller.one(this.#caller.write(k.slot, 'confirm', [k.meta], [until]));
+    await this.#caller.one(this.#caller.write(k.slot, 'confirm', [k.meta], [until, through, epoch]));
   }
 
   async awakeConversations(userId: UserId, now: number): Promise<AwakeConversation[]> {
@@ -187,7 +187,8 @@ export class RedisConversationStore implements ConversationStore {
         }
         const conversation = toConversation(conversationId, view);
         const { head, epoch } = conversation;
-        if (status === 'events' && cursor !== undefined && entries.length === 0 && !awake.has(conversationId)) continue;
+        const quiet = !awake.has(conversationId) && conversation.updatedAt < now - WAKING_MS;
+        if (status === 'events' && cursor !== undefined && entries.length === 0 && quiet) continue;
         const known = status === 'beyond' ? 'reset' : (status as SyncConversation['status']);
         const events = cursor === undefined ? [] : toEvents(cursor.seq + 1, epoch, entries);
         result.push({ conversationId, status: known, conversation, events, head, epoch });

@@ -3,7 +3,8 @@
 -- The write path and the reads that must see one state. One conversation is one hash slot; every key a function touches is
 -- declared, so that Redis itself refuses to run it half way through a slot migration.
 --
--- {c:ID}:meta      hash   kind title createdAt updatedAt seq epoch reign forks messages members awakeUntil awakeFrom uncoveredFrom bucket,
+-- {c:ID}:meta      hash   kind title createdAt updatedAt seq epoch reign forks messages members addedSeq awakeUntil awakeFrom
+--                         uncoveredFrom bucket,
 --                         and for each member `u:` user -> role letter, joinedAt, readSeq, messages up to it, deliveredSeq, joined by ':'
 -- {c:ID}:log       hash   seq -> kind, ordinal, '|', tail; kind is m (message), x (deleted message) or e (any other event),
 --                         ordinal the number of messages up to here, tail all of the event's JSON text that follows seq and epoch
@@ -402,7 +403,7 @@ local function create(K, A)
   end
   if count > tonumber(A[6]) then return 'LIMIT' end
   -- The fields of the write path first: a small hash is searched from the front.
-  call('HSET', meta, 'seq', 0, 'epoch', newEpoch(), 'messages', 0, 'reign', currentReign(), 'members', count, 'kind', A[4], 'createdAt', A[2])
+  call('HSET', meta, 'seq', 0, 'epoch', newEpoch(), 'messages', 0, 'reign', currentReign(), 'members', count, 'addedSeq', 1, 'kind', A[4], 'createdAt', A[2])
   if A[5] ~= '' then call('HSET', meta, 'title', A[5]) end
   for i = 7, #A, 2 do enrol(meta, K[3], 1, 0, A[2], A[i], A[i + 1]) end
   local c = open(meta, A[7])
@@ -452,6 +453,7 @@ local function add(K, A)
     reply[i + 3] = m[1]
   end
   set(c, 'members', text(count))
+  set(c, 'addedSeq', text(c.seq + 1))
   local seq = append(c, K[2], at, 'e', A[3] .. table.concat(texts, ',') .. ']}}')
   reply[1], reply[2], reply[3] = seq, c.epoch, wake(c, at, seq, true)
   save(c)
@@ -524,14 +526,14 @@ local function role(K, A)
   return done(c, seq, wake(c, at, seq))
 end
 
--- KEYS meta; ARGV until
+-- KEYS meta; ARGV until through epoch. Who was let in after `through` may be missing among those who were told.
 local function confirm(K, A)
-  local v = call('HMGET', K[1], 'seq', 'awakeUntil', 'uncoveredFrom')
+  local v = call('HMGET', K[1], 'seq', 'awakeUntil', 'uncoveredFrom', 'addedSeq', 'epoch')
   if not v[1] then return 0 end
   local before, till = tonumber(v[2] or 0), tonumber(A[1])
   if before <= till - AWAKE_MS then call('HSET', K[1], 'awakeFrom', v[3] or text(v[1] + 1)) end
   if till > before then call('HSET', K[1], 'awakeUntil', A[1]) end
-  if v[3] then call('HDEL', K[1], 'uncoveredFrom') end
+  if v[3] and tonumber(v[4] or 0) <= tonumber(A[2]) and v[5] == A[3] then call('HDEL', K[1], 'uncoveredFrom') end
   return 1
 end
 

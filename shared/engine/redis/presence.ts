@@ -96,7 +96,7 @@ export class RedisPresence implements PresenceLeases {
   }
 }
 
-// Presence is rebuilt by the gateways themselves, so it need not be durable.
+// Gateways announce their users again after an interruption of the bus, which every failover brings; so presence need not be durable.
 function call(slot: number, name: string, args: readonly (string | number)[]): Call {
   return { slot, name, args, repeatable: true, durable: false };
 }

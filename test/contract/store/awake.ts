@@ -23,7 +23,7 @@ export function awakeContract(open: OpenEngine): void {
         kind: 'group',
         members: [{ userId: 'ana', role: 'owner' }],
       });
-      assert.deepEqual(result.wake, { epoch: result.epoch, from: 1, until: kit.clock.now() + AWAKE_MS });
+      assert.deepEqual(result.wake, { epoch: result.epoch, from: 1, until: kit.clock.now() + AWAKE_MS, through: 1 });
     });
 
     test('wakes again from the first seq not covered until a waking is confirmed', async (t) => {
@@ -31,7 +31,7 @@ export function awakeContract(open: OpenEngine): void {
       const room = await awakeRoom(kit);
       kit.clock.advance(AWAKE_MS + 1);
       const first = await room.send('ana', '2');
-      assert.deepEqual(first.wake, { epoch: first.epoch, from: 2, until: kit.clock.now() + AWAKE_MS });
+      assert.deepEqual(first.wake, { epoch: first.epoch, from: 2, until: kit.clock.now() + AWAKE_MS, through: 2 });
       kit.clock.advance(10);
       const second = await room.send('bob', '3');
       assert.deepEqual([second.wake?.from, second.wake?.until], [2, kit.clock.now() + AWAKE_MS]);
@@ -231,6 +231,23 @@ export function awakeContract(open: OpenEngine): void {
       assert.equal((await kit.store.heads([never.id]))[0]?.awakeUntil, 0);
     });
 
+    test('goes on asking for a waking while someone let in since the members were listed may not know', async (t) => {
+      const kit = await Kit.open(t, open);
+      const room = await awakeRoom(kit);
+      kit.clock.advance(2 * AWAKE_MS);
+      const { wake: first } = await room.send('ana', 'listed now');
+      const added = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
+      assert.ok(first && added.wake);
+      // Whoever added cid dies here; the first waking, whose listing may lack cid, is confirmed by another process.
+      await kit.store.confirmAwake(room.id, first);
+      const repeated = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
+      assert.equal(repeated.wake?.from, first.from, 'a repeat tells cid');
+      const { wake: later } = await room.send('ana', 'someone must tell cid');
+      assert.ok(later && later.from <= (added.seq ?? 0), 'from the event that let cid in, or earlier');
+      await kit.store.confirmAwake(room.id, later);
+      assert.equal((await room.send('ana', 'all know')).wake, undefined);
+    });
+
     test('tells where a waking period began, and keeps it through extensions and newcomers', async (t) => {
       const kit = await Kit.open(t, open);
       const room = await awakeRoom(kit);
@@ -250,7 +267,8 @@ export function awakeContract(open: OpenEngine): void {
       // Recorded but not confirmed: a gateway that asks now must not miss 5.
       await kit.store.recordAwake(room.id, ['ana', 'bob', 'cid'], second.wake?.until ?? 0);
       assert.equal(await from(), 5);
-      await kit.store.confirmAwake(room.id, second.wake?.until ?? 0);
+      assert.ok(second.wake);
+      await kit.store.confirmAwake(room.id, second.wake);
       await room.send('ana', '7');
       assert.equal(await from(), 5);
     });

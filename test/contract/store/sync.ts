@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AWAKE_MS, CLOCK_SKEW_MS, JOIN_EVENTS } from '../../../shared/engine/engine.ts';
+import { AWAKE_MS, CLOCK_SKEW_MS, JOIN_EVENTS, WAKING_MS } from '../../../shared/engine/engine.ts';
 import { decodeEvent } from '../../../shared/event-text.ts';
 import { newEventId } from '../../../shared/ids.ts';
 import type { SyncConversation } from '../../../shared/schemas/internal.ts';
@@ -42,6 +42,7 @@ export function syncContract(open: OpenEngine): void {
       const kit = await Kit.open(t, open);
       const [behind, current, fresh] = [await kit.group('ana', 'bob'), await kit.group('ana', 'bob'), await kit.group('ana', 'bob')];
       for (const room of [behind, current]) await fill(room, 5);
+      kit.clock.advance(2 * WAKING_MS);
       const { epoch } = await behind.view('bob');
       const answer = await sync(kit, [
         [behind, { seq: 3, epoch }],
@@ -53,6 +54,14 @@ export function syncContract(open: OpenEngine): void {
       assert.deepEqual(page?.conversation, await behind.view('bob'));
       assert.equal(answer.has(current.id), false);
       assert.deepEqual(seqs(answer.get(fresh.id)), [1]);
+    });
+
+    test('answers a conversation at its head that was active a moment ago, since its waking may be under way', async (t) => {
+      const kit = await Kit.open(t, open);
+      const room = await kit.group('ana', 'bob');
+      const { seq } = await room.send('ana', 'text');
+      const page = (await sync(kit, [[room, { seq }]], { since: kit.clock.now() + AWAKE_MS })).get(room.id);
+      assert.deepEqual([page?.status, page?.events, page?.head], ['events', [], seq]);
     });
 
     test('starts a conversation without a cursor at its head', async (t) => {

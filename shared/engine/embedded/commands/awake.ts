@@ -2,16 +2,17 @@ import { AWAKE_MS } from '../../engine.ts';
 import type { ConversationState } from '../write/conversations.ts';
 import type { CommandContext } from './context.ts';
 
-/** Every member has been told of a waking that lasts until then. */
+/** Every member let in up to `through` has been told of a waking that lasts until then. */
 export function confirmAwake(
   { conversations }: Pick<CommandContext, 'conversations'>,
   conversation: ConversationState,
   until: number,
+  through: number,
 ): void {
   // A waking that began before the last one ended extends it, and its first seq stays.
   const wasAsleep = until - AWAKE_MS >= conversation.awakeUntil;
   if (wasAsleep || conversation.awakeFrom === 0) conversation.awakeFrom = conversation.uncoveredFrom || conversation.head + 1;
   conversation.awakeUntil = Math.max(conversation.awakeUntil, until);
-  conversation.uncoveredFrom = 0;
+  if (conversation.addedSeq <= through) conversation.uncoveredFrom = 0;
   conversations.touch(conversation);
 }

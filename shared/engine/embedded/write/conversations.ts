@@ -25,6 +25,8 @@ export interface ConversationState {
   awakeUntil: number;
   awakeFrom: number;
   uncoveredFrom: number;
+  /** Seq of the last member.added. */
+  addedSeq: number;
   changed: boolean;
   /** Members looked up so far; null for users known not to be one. */
   readonly members: Map<UserId, MemberState | null>;
@@ -57,18 +59,18 @@ export class Conversations {
   constructor(db: DatabaseSync) {
     this.#find = db.prepare(
       `SELECT n, id, kind, epoch, title, updated_at updatedAt, head, messages, members memberCount, awake_until awakeUntil,
-        awake_from awakeFrom, uncovered_from uncoveredFrom FROM conversation WHERE id = ?`,
+        awake_from awakeFrom, uncovered_from uncoveredFrom, added_seq addedSeq FROM conversation WHERE id = ?`,
     );
     this.#findMember = db.prepare(
       `SELECT role, read_seq readSeq, read_messages readMessages, delivered_seq deliveredSeq FROM member WHERE conversation = ? AND user = ?`,
     );
     this.#insert = db.prepare(
       `INSERT INTO conversation (id, kind, title, epoch, created_at, updated_at, head, messages, members, awake_until, awake_from,
-        uncovered_from) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)`,
+        uncovered_from, added_seq) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0)`,
     );
     this.#update = db.prepare(
       `UPDATE conversation SET title = ?, updated_at = ?, head = ?, messages = ?, members = ?, awake_until = ?, awake_from = ?,
-        uncovered_from = ? WHERE n = ?`,
+        uncovered_from = ?, added_seq = ? WHERE n = ?`,
     );
     this.#insertMember = db.prepare('INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#updateCursors = db.prepare(
@@ -174,6 +176,7 @@ export class Conversations {
         one.awakeUntil,
         one.awakeFrom,
         one.uncoveredFrom,
+        one.addedSeq,
         one.n,
       );
     }

@@ -151,9 +151,9 @@ export class GroupCommit {
     return packed;
   }
 
-  #confirmAwake({ conversationId, until }: JobArguments['confirmAwake']): void {
+  #confirmAwake({ conversationId, until, through }: JobArguments['confirmAwake']): void {
     const conversation = this.#context.conversations.find(conversationId);
-    if (conversation !== undefined) confirmAwake(this.#context, conversation, until);
+    if (conversation !== undefined) confirmAwake(this.#context, conversation, until, through);
   }
 }
 

@@ -51,6 +51,7 @@ export class Log {
     conversation.head = seq;
     // Clocks of the callers may differ; the list of conversations should not jump back.
     conversation.updatedAt = Math.max(conversation.updatedAt, at);
+    if (event === 'member.added') conversation.addedSeq = seq;
     if (conversation.uncoveredFrom === 0 && (at >= conversation.awakeUntil || event === 'member.added')) conversation.uncoveredFrom = seq;
     this.#conversations.touch(conversation);
     this.publish(conversation, text);
@@ -114,14 +115,14 @@ export class Log {
 
 /** The waking an append, or a frame published at `at`, asks for. */
 export function wakeOf(conversation: ConversationState, at: number, ownSeq: number): Wake | undefined {
-  const { uncoveredFrom, awakeUntil, epoch } = conversation;
+  const { uncoveredFrom, awakeUntil, epoch, head } = conversation;
   if (uncoveredFrom === 0 && awakeUntil - at >= AWAKE_MS / 2) return undefined;
-  return { epoch, from: uncoveredFrom === 0 ? ownSeq : uncoveredFrom, until: at + AWAKE_MS };
+  return { epoch, from: uncoveredFrom === 0 ? ownSeq : uncoveredFrom, until: at + AWAKE_MS, through: head };
 }
 
 /** The waking a repeated command asks for: only if nobody was told of what it made. */
 export function wakeOfDuplicate(conversation: ConversationState, at: number, seq: number): Wake | undefined {
-  const { uncoveredFrom, epoch } = conversation;
+  const { uncoveredFrom, epoch, head } = conversation;
   if (uncoveredFrom === 0 || uncoveredFrom > seq) return undefined;
-  return { epoch, from: uncoveredFrom, until: at + AWAKE_MS };
+  return { epoch, from: uncoveredFrom, until: at + AWAKE_MS, through: head };
 }

@@ -1,0 +1,105 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Clock } from '../../shared/clock.ts';
+import type { SessionStore } from '../../shared/engine/store.ts';
+import type { MessagingApi } from '../messaging-api.ts';
+import type { LocalUser, UserDirectory } from './user-directory.ts';
+import type { Waking } from './waking.ts';
+
+/** Every user is looked at once in this time, in case a message on their topic was lost without a trace. */
+const ROUND_MS = 10 * 60_000;
+/** Users looked at side by side while all are. */
+const CONCURRENT = 32;
+
+/** Looks up what messages on a user's own topic tell, had they all come through: sessions that were revoked, conversations that woke. */
+export class Audit {
+  readonly #users: UserDirectory;
+  readonly #sessions: SessionStore;
+  readonly #messaging: MessagingApi;
+  readonly #waking: Waking;
+  readonly #clock: Clock;
+  readonly #log: FastifyBaseLogger;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #round: Iterator<LocalUser> | undefined;
+  #roundBusy = false;
+
+  constructor(options: {
+    users: UserDirectory;
+    sessions: SessionStore;
+    messaging: MessagingApi;
+    waking: Waking;
+    clock: Clock;
+    log: FastifyBaseLogger;
+  }) {
+    this.#users = options.users;
+    this.#sessions = options.sessions;
+    this.#messaging = options.messaging;
+    this.#waking = options.waking;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** Everyone. Asked for while one is under way, another follows it, and both resolve when that is done. */
+  everyone(): Promise<void> {
+    if (this.#running === undefined) this.#running = this.#everyone();
+    else this.#again = true;
+    return this.#running;
+  }
+
+  async #everyone(): Promise<void> {
+    do {
+      this.#again = false;
+      // First who must not hear a word more; then who may have missed some.
+      await this.#each((user) => this.#closeRevoked(user));
+      await this.#each((user) => this.#followAwake(user));
+    } while (this.#again);
+    // In the same turn as the last look at `again`: whoever asks from here on starts a new one.
+    this.#running = undefined;
+  }
+
+  async #each(look: (user: LocalUser) => Promise<void>): Promise<void> {
+    const users = [...this.#users.values()].values();
+    const work = async (): Promise<void> => {
+      for (const user of users) await this.#guarded(look, user);
+    };
+    await Promise.all(Array.from({ length: CONCURRENT }, work));
+  }
+
+  /** The part of a round that is due after so many ms. */
+  async part(ms: number): Promise<void> {
+    if (this.#roundBusy) return;
+    this.#roundBusy = true;
+    for (let left = Math.ceil((this.#users.size * ms) / ROUND_MS); left > 0; left--) {
+      this.#round ??= this.#users.values()[Symbol.iterator]();
+      const next = this.#round.next();
+      if (next.done === true) {
+        this.#round = undefined;
+        break;
+      }
+      await this.#guarded((user) => this.#closeRevoked(user), next.value);
+      await this.#guarded((user) => this.#followAwake(user), next.value);
+    }
+    this.#roundBusy = false;
+  }
+
+  async #guarded(look: (user: LocalUser) => Promise<void>, user: LocalUser): Promise<void> {
+    try {
+      await look(user);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'a user could not be audited');
+    }
+  }
+
+  async #closeRevoked(user: LocalUser): Promise<void> {
+    for (const connection of [...user.connections]) {
+      if ((await this.#sessions.session(connection.sessionId, this.#clock.now())) === undefined) connection.close('revoked');
+    }
+  }
+
+  async #followAwake(user: LocalUser): Promise<void> {
+    if (user.connections.length === 0) return;
+    const { conversations } = await this.#messaging.call('awake', { userId: user.userId });
+    const synced = user.connections.filter(({ syncState }) => syncState === 'synced');
+    for (const conversation of conversations) this.#waking.follow(user.userId, synced, conversation);
+  }
+}
