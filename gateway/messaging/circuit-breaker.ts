@@ -17,13 +17,14 @@ export class CircuitBreaker {
   readonly #threshold: number;
   readonly #openMs: number;
   readonly #clock: Clock;
-  readonly #onOpen: () => void;
+  readonly #onOpen: (again: boolean) => void;
   #failures = 0;
   #openedUntil = 0;
   #probing = false;
   #open = false;
 
-  constructor(options: { threshold: number; openMs: number; clock: Clock; onOpen?: () => void }) {
+  /** @param options.onOpen called when it opens, and, with `again`, when it stays open because a probe failed */
+  constructor(options: { threshold: number; openMs: number; clock: Clock; onOpen?: (again: boolean) => void }) {
     this.#threshold = options.threshold;
     this.#openMs = options.openMs;
     this.#clock = options.clock;
@@ -72,10 +73,11 @@ export class CircuitBreaker {
   }
 
   #trip(): void {
+    const again = this.#open;
     this.#open = true;
     this.#failures = 0;
     // A quarter of jitter, so that gateways do not probe together.
     this.#openedUntil = this.#clock.now() + this.#openMs * (1 + Math.random() / 4);
-    this.#onOpen();
+    this.#onOpen(again);
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CallFailure } from './call-failure.ts';
 import { type ConnectionOptions, type EndReason, MessagingConnection } from './connection.ts';
+import { ConnectFailed } from './connector.ts';
 
 export interface PoolOptions extends ConnectionOptions {
   connections: number;
@@ -18,10 +19,44 @@ const LAST_BACKOFF_MS = 2000;
 /** A connection that ended sooner is not replaced at once: a server that turns everyone away must not be hammered. */
 const MIN_LIFE_MS = 1000;
 
+/** Tells when messaging can no longer be reached and when it can again: a line for each change, not for each connection or attempt. */
+class Reach {
+  readonly #options: PoolOptions;
+  #troubled = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  get troubled(): boolean {
+    return this.#troubled;
+  }
+
+  failed(error: unknown): void {
+    if (this.#troubled) return;
+    this.#troubled = true;
+    const { origin, log } = this.#options;
+    log.warn(`cannot reach messaging at ${origin}: ${reasonOf(error)}; trying until it answers`);
+  }
+
+  succeeded(): void {
+    if (!this.#troubled) return;
+    this.#troubled = false;
+    this.#options.log.info(`messaging at ${this.#options.origin} answers`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof CallFailure && error.code === 'CHAT_ERR_TIMEOUT') return 'no answer in time';
+  const cause = (error instanceof CallFailure ? (error.cause ?? error) : error) as Error;
+  return cause instanceof ConnectFailed ? cause.reason : cause.message;
+}
+
 /** Keeps one place of the pool filled: connects, warms, replaces when old, and connects again when lost. */
 class Slot {
   readonly #options: PoolOptions;
   readonly #onChange: () => void;
+  readonly #reach: Reach;
   #current: MessagingConnection | undefined;
   #next: MessagingConnection | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -30,8 +65,9 @@ class Slot {
   #closed = false;
   readonly #retiring = new Set<Promise<void>>();
 
-  constructor(options: PoolOptions, onChange: () => void) {
+  constructor(options: PoolOptions, reach: Reach, onChange: () => void) {
     this.#options = options;
+    this.#reach = reach;
     this.#onChange = onChange;
   }
 
@@ -58,6 +94,7 @@ class Slot {
     this.#next = undefined;
     if (this.#closed) return next.destroy();
     this.#failures = 0;
+    this.#reach.succeeded();
     this.#openedAt = performance.now();
     this.#replace(next);
     this.#schedule(this.#options.maxAgeMs * (1 + Math.random() / 4));
@@ -106,8 +143,7 @@ class Slot {
     this.#next = undefined;
     if (this.#closed) return;
     this.#failures += 1;
-    if (this.#failures === 1)
-      this.#options.log.warn({ err: error instanceof CallFailure ? (error.cause ?? error) : error }, 'cannot reach messaging');
+    this.#reach.failed(error);
     this.#options.onFailure();
     const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failures - 1), LAST_BACKOFF_MS);
     this.#schedule(backoff * (0.5 + Math.random() / 2));
@@ -127,11 +163,13 @@ class Slot {
 export class ConnectionPool {
   readonly #slots: Slot[];
   readonly #waiting = new Set<{ resolve: (connection: MessagingConnection) => void; reject: (error: Error) => void }>();
+  readonly #reach: Reach;
   #turn = 0;
 
   /** Begins to connect at once. */
   constructor(options: PoolOptions) {
-    this.#slots = Array.from({ length: options.connections }, () => new Slot(options, () => this.#changed()));
+    this.#reach = new Reach(options);
+    this.#slots = Array.from({ length: options.connections }, () => new Slot(options, this.#reach, () => this.#changed()));
     for (const slot of this.#slots) void slot.fill();
   }
 
@@ -158,6 +196,11 @@ export class ConnectionPool {
       clearTimeout(timer);
       this.#waiting.delete(waiting);
     }
+  }
+
+  /** False once a connection could not be made, until one is made again. */
+  get reachable(): boolean {
+    return !this.#reach.troubled;
   }
 
   get open(): number {

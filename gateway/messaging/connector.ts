@@ -4,8 +4,12 @@ import { buildConnector } from 'undici';
 /** No connection could be made, so nothing was sent. */
 export class ConnectFailed extends Error {
   override readonly name = 'ConnectFailed';
+  readonly reason: string;
   constructor(cause: Error) {
-    super(`cannot connect: ${cause.message || (cause as NodeJS.ErrnoException).code}`, { cause });
+    // Failures at several addresses together have no message of their own.
+    const reason = cause.message || ((cause as NodeJS.ErrnoException).code ?? cause.name);
+    super(`cannot connect: ${reason}`, { cause });
+    this.reason = reason;
   }
 }
 

@@ -85,8 +85,9 @@ export class MessagingClient implements MessagingApi {
       threshold: BREAKER_FAILURES,
       openMs: BREAKER_OPEN_MS,
       clock,
-      onOpen: () => {
-        log.warn('messaging is out of reach: failing calls at once until it answers again');
+      onOpen: (again) => {
+        // That it cannot be reached at all, the pool has told already.
+        if (!again && this.#pool.reachable) log.warn('messaging leaves calls unanswered: failing them at once until it answers again');
         this.#pool.callOffWaiting(this.#unavailable());
       },
     });

@@ -19,14 +19,19 @@ async function readiness(app: FastifyInstance, { engine, messaging, timeoutMs }:
     messaging: () => messaging.ready(),
   };
 
+  const failing = new Set<string>();
+
   app.decorate('readiness', async () => {
     if (app.drain.active) return ['draining'];
     const checks = Object.entries(parts).map(async ([name, check]) => {
       try {
         await within(timeoutMs, check());
+        if (failing.delete(name)) app.log.info(`${name} answers again`);
         return undefined;
       } catch (error) {
-        app.log.warn({ err: error, part: name }, 'not ready');
+        // Balancers ask all the time: only the change is news.
+        if (!failing.has(name)) app.log.warn(`not ready, ${name} does not answer: ${(error as Error).message}`);
+        failing.add(name);
         return `${name}: ${error instanceof ChatError ? error.message : 'no answer'}`;
       }
     });

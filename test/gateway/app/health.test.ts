@@ -62,6 +62,30 @@ test('does not wait for a part that does not answer', async (t) => {
   assert.deepEqual(await problems, ['store: no answer in 2000 ms']);
 });
 
+test('logs a part that fails once, and once when it answers again, however often it is asked', async (t) => {
+  const lines: string[] = [];
+  const stream = { write: (line: string) => lines.push(line) };
+  const app = Fastify({ logger: { level: 'info', stream } });
+  t.after(() => app.close());
+  let down = true;
+  const part = { ping: async () => undefined, ready: async () => undefined };
+  const store = { ping: async () => (down ? Promise.reject(new Error('connect ECONNREFUSED')) : undefined) };
+  await app.register(drain);
+  await app.register(readiness, { engine: { store, bus: part } as never, messaging: part as never, timeoutMs: 2000 });
+  await app.ready();
+  for (let i = 0; i < 3; i++) await app.readiness();
+  down = false;
+  for (let i = 0; i < 3; i++) await app.readiness();
+  const logged = lines.map((line) => JSON.parse(line) as { level: number; msg: string; err?: unknown });
+  assert.deepEqual(
+    logged.map(({ level, msg, err }) => [level, msg, err]),
+    [
+      [40, 'not ready, store does not answer: connect ECONNREFUSED', undefined],
+      [30, 'store answers again', undefined],
+    ],
+  );
+});
+
 test('is not ready once it drains, and asks clients to connect anew', async (t) => {
   const gateway = await build(t);
   await gateway.app.drain.run();

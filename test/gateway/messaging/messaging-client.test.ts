@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { createVerifier } from 'fast-jwt';
+import type { FastifyBaseLogger } from 'fastify';
 import type { MessagingClient } from '../../../gateway/messaging/messaging-client.ts';
 import type { ChatError } from '../../../shared/errors.ts';
 import { SERVICE_TOKEN_CHECKS } from '../../../shared/service-token.ts';
@@ -198,6 +199,26 @@ test('a killed server gives temporary errors only, fails fast once known to be a
   while (client.stats.connectionsOpen === 0) await new Promise(setImmediate);
   assert.deepEqual(await client.call('heads', heads), { heads: [] });
   assert.equal(client.stats.breaker, 'closed');
+});
+
+test('tells in one line that messaging cannot be reached, and in one that it is back', async (t) => {
+  const fake = await startFake(t);
+  await fake.kill();
+  const lines: string[] = [];
+  const write = (level: string) => (message: unknown) =>
+    lines.push(`${level}: ${typeof message === 'string' ? message : JSON.stringify(message)}`);
+  const log = { info: write('info'), warn: write('warn'), error: write('error') } as unknown as FastifyBaseLogger;
+  const client = buildClient(t, fake.url, { log, config: { MESSAGING_CONNECTIONS: 3 } });
+  while (client.stats.breaker === 'closed') await failure(client.ready());
+  assert.equal(lines.length, 1, lines.join('\n'));
+  assert.match(
+    lines[0] as string,
+    new RegExp(`^warn: cannot reach messaging at ${fake.url}: [^\\n]*ECONNREFUSED[^\\n]*; trying until it answers$`),
+  );
+
+  await fake.listen();
+  while (client.stats.connectionsOpen < 3) await new Promise(setImmediate);
+  assert.deepEqual(lines.slice(1), [`info: messaging at ${fake.url} answers`]);
 });
 
 test('a server that hangs costs a call its deadline, and the connection its place', async (t) => {
