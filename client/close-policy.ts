@@ -56,7 +56,6 @@ export function afterClose(info: CloseInfo): NextStep {
 const BUSY_CODES = new Set<number>([CLOSE_CODES.overloaded.code, CLOSE_CODES.tooManyFrames.code]);
 
 const STOP_REASONS = new Map<number, ClosedReason>([
-  [CLOSE_CODES.unauthorized.code, 'unauthorized'],
   [CLOSE_CODES.revoked.code, 'revoked'],
   [CLOSE_CODES.replaced.code, 'replaced'],
 ]);

@@ -12,7 +12,6 @@ export const CLOSE_CODES = {
   tokenExpired: { code: 4005, text: 'access token expired' },
   tooManyFrames: { code: 4006, text: 'frame rate exceeded' },
   badFrame: { code: 4500, text: 'bad frame' },
-  unauthorized: { code: 4501, text: 'unauthorized' },
   revoked: { code: 4502, text: 'session revoked' },
   replaced: { code: 4503, text: 'replaced by a newer connection' },
 } as const;

@@ -21,7 +21,7 @@ export const ERRORS = {
   CHAT_ERR_BAD_CURSOR: { status: 400, message: 'The page cursor was not made by this server', temporary: false },
   CHAT_ERR_BAD_METADATA: { status: 400, message: 'metadata is a JSON object of at most 4 KiB and 8 levels', temporary: false },
   CHAT_ERR_TEXT_TOO_LONG: { status: 400, message: 'The text is longer than 8 KiB of UTF-8', temporary: false },
-  CHAT_ERR_UNAUTHORIZED: { status: 401, message: 'No valid credentials were given', temporary: false, closeCode: 'unauthorized' },
+  CHAT_ERR_UNAUTHORIZED: { status: 401, message: 'No valid credentials were given', temporary: false },
   CHAT_ERR_TOKEN_EXPIRED: {
     status: 401,
     message: 'The access token has expired; refresh the session',

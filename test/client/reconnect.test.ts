@@ -27,7 +27,6 @@ for (const [code, reason] of [
   [1008, 'refused'],
   [1009, 'refused'],
   [CLOSE_CODES.badFrame.code, 'refused'],
-  [CLOSE_CODES.unauthorized.code, 'unauthorized'],
   [CLOSE_CODES.revoked.code, 'revoked'],
   [CLOSE_CODES.replaced.code, 'replaced'],
   [4999, 'refused'],
