@@ -52,17 +52,23 @@ function convert(property: Record<string, unknown>, raw: string): unknown {
   return raw;
 }
 
-const SECRET = /SECRET|PASSWORD|KEYS/;
+/** Addresses may carry a password. */
+const SECRET = /SECRET|PASSWORD|KEYS|REDIS.*URL/;
 
 function complaint(name: string, property: Record<string, unknown>, raw: string): string {
-  const shown = SECRET.test(name) ? '(not shown)' : JSON.stringify(raw);
   let wanted = `a ${property['type']}`;
   if (Array.isArray(property['enum'])) wanted = `one of ${property['enum'].join(', ')}`;
   else if (property['type'] === 'integer') wanted = `a whole number from ${property['minimum']} to ${property['maximum']}`;
   else if (property['type'] === 'boolean') wanted = 'true or false';
   else if (property['pattern']) wanted = `text matching ${property['pattern']}`;
   else if (property['minLength']) wanted = `at least ${property['minLength']} characters`;
-  return `${name} is ${shown}, but must be ${wanted} (${property['description']})`;
+  // The value of a secret is not repeated: boot errors end up in logs.
+  const wrong = !SECRET.test(name)
+    ? `is ${JSON.stringify(raw)}, but`
+    : raw.length < Number(property['minLength'] ?? 0)
+      ? 'is too short: it'
+      : 'is not valid: it';
+  return `${name} ${wrong} must be ${wanted} (${property['description']})`;
 }
 
 /** A comma-separated list; blanks around items and empty items are dropped. */

@@ -49,7 +49,7 @@ export class SigningKeys {
     try {
       keys.#keys = await load(await parseSigningKeys(options.configured));
     } catch (error) {
-      throw new ConfigError(`JWT_SIGNING_KEYS is (not shown), but must be a private JWKS as JSON: ${(error as Error).message}`);
+      throw new ConfigError(`JWT_SIGNING_KEYS is not valid: it must be a private JWKS as JSON, but ${(error as Error).message}`);
     }
     return keys;
   }

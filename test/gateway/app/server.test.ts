@@ -66,7 +66,7 @@ if (redisAvailable('starting the gateway as a process of its own')) {
     const cases: [Record<string, string>, RegExp][] = [
       [without, /^SERVICE_TOKEN_SECRET is not set/],
       [{ ...env, TRUST_PROXY: 'yes' }, /^TRUST_PROXY is "yes"/],
-      [{ ...env, JWT_SIGNING_KEYS: '{}' }, /^JWT_SIGNING_KEYS is \(not shown\)/],
+      [{ ...env, JWT_SIGNING_KEYS: '{}' }, /^JWT_SIGNING_KEYS is not valid: it must be a private JWKS as JSON/],
       [{ ...env, OIDC_ISSUER: 'https://issuer.example' }, /^OIDC_AUDIENCE is not set/],
     ];
     for (const [variables, message] of cases) {
