@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
+import { SCOPES } from '../../shared/schemas/rest.ts';
 import { ComponentRegistry, errorExamples } from './openapi-components.ts';
 import { polish } from './openapi-polish.ts';
 
@@ -13,6 +14,10 @@ this API signs users in, manages conversations, and lets other systems take part
 Send \`Authorization: Bearer …\` with a user's access token, or with a partner key and \`X-On-Behalf-Of: <userId>\`.
 Every failure is \`{ error: { code, message, temporary, retryAfterMs?, requestId? } }\`; \`code\` is the contract.
 Lists are paged with \`limit\` and \`cursor\`: pass the \`nextCursor\` of the page before.`;
+
+const SCOPE_LIST = `Scopes:\n${Object.entries(SCOPES)
+  .map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`)
+  .join('\n')}`;
 
 const TAGS = [
   { name: 'sessions', description: 'Sign in, refresh, sign out' },
@@ -43,7 +48,7 @@ async function openapi(app: FastifyInstance, options: { publicUrl: string | unde
             type: 'http',
             scheme: 'bearer',
             bearerFormat: 'ck_…',
-            description: 'Key of a partner system, with X-On-Behalf-Of; the scope it needs is given with each operation',
+            description: `Key of a partner system, with X-On-Behalf-Of; the scope it needs is given with each operation.\n\n${SCOPE_LIST}`,
           },
         },
       },

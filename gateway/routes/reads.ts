@@ -19,7 +19,9 @@ const reads: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { messagi
         operationId: 'listReads',
         tags: ['reads'],
         summary: 'How far each member has read and received',
-        description: 'One entry for each member who has read or received anything.',
+        description:
+          'One entry for each member who has read or received anything. Not paged: there are no more entries than a group may have members, ' +
+          'which is 5,000 unless the operator set GROUP_MAX_MEMBERS otherwise.',
         ...securedBy(READ),
         headers: OnBehalfOf,
         params: ConversationParams,

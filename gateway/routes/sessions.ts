@@ -88,7 +88,7 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listSessions',
         tags: ['sessions'],
         summary: 'List the signed-in devices',
-        description: 'Most recently used first; 100 at most.',
+        description: 'Most recently used first. Not paged: a user has at most 100 sessions.',
         ...securedBy(SCOPE),
         headers: OnBehalfOf,
         response: { 200: SessionList, ...failures(...FAILURES.ALWAYS, ...FAILURES.SIGNED_IN) },
