@@ -1,12 +1,8 @@
 import { createInterface } from 'node:readline';
 import { ChatClient } from '../client/index.ts';
-import { Backend } from './sign-in.ts';
+import { Backend, endWithOneLine } from './sign-in.ts';
 
-// A mistake of the caller is more likely here than one of the code: a sentence, no stack.
-process.on('uncaughtException', (error) => {
-  console.error(error.message);
-  process.exit(1);
-});
+process.on('uncaughtException', endWithOneLine);
 
 /** A chat in the terminal: `npm run chat -- ana bob` in one, `npm run chat -- bob ana` in another, against a running `npm start`. */
 const [me, other, demoPath] = process.argv.slice(2);
@@ -19,7 +15,10 @@ const backend = await Backend.open(demoPath);
 const conversationId = await backend.directConversation(me, other);
 const client = new ChatClient({ url: backend.wsUrl, token: backend.tokensOf(me, 'terminal') });
 
-client.on('state', ({ state, reason }) => console.log(`(${state}${reason === undefined ? '' : `: ${reason}`})`));
+client.on('state', ({ state, reason }) => {
+  console.log(`(${state}${reason === undefined ? '' : `: ${reason}`})`);
+  if (state === 'closed' && reason !== 'closed') process.exit(1);
+});
 client.on('error', ({ code, message }) => console.log(`(${code} ${message})`));
 client.on('typing', ({ userId, active }) => active && console.log(`(${userId} is typing)`));
 client.on('receipt', ({ userId, kind, seq }) => console.log(`(${userId} has ${kind} everything up to #${seq})`));

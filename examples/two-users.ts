@@ -1,7 +1,9 @@
 import { ChatClient } from '../client/index.ts';
-import { Backend } from './sign-in.ts';
+import { Backend, endWithOneLine } from './sign-in.ts';
 
-/** Two users say hello: `node examples/two-users.ts [data/demo.json]`, against a running `npm start`. */
+process.on('uncaughtException', endWithOneLine);
+
+/** Two users say hello: `npx node examples/two-users.ts [data/demo.json]`, against a running `npm start`. */
 const backend = await Backend.open(process.argv[2]);
 const conversationId = await backend.directConversation('ana', 'bob');
 const [ana, bob] = await Promise.all([join('ana'), join('bob')]);
@@ -24,7 +26,10 @@ await Promise.all([ana.close(), bob.close()]);
 
 async function join(userId: string): Promise<ChatClient> {
   const client = new ChatClient({ url: backend.wsUrl, token: backend.tokensOf(userId, 'example') });
-  client.on('state', ({ state }) => console.log(`${userId} is ${state}`));
+  client.on('state', ({ state, reason }) => {
+    console.log(`${userId} is ${state}${reason === undefined ? '' : `: ${reason}`}`);
+    if (state === 'closed' && reason !== 'closed') process.exit(1);
+  });
   client.on('message', ({ seq, actorId, data }) => console.log(`${userId} sees #${seq} ${actorId}: ${data.text}`));
   client.on('receipt', (receipt) => console.log(`${userId} sees that ${receipt.userId} has ${receipt.kind} up to #${receipt.seq}`));
   client.on('error', (error) => console.error(`${userId}: ${error.code} ${error.message}`));
