@@ -1,9 +1,17 @@
 import type { Command, CommandOk } from '../shared/schemas/commands.ts';
-import type { InternalApi, InternalCall } from '../shared/schemas/internal.ts';
+import type { AwakeConversation, InternalApi, InternalCall, SyncConversation, UserSync } from '../shared/schemas/internal.ts';
+import type { UserId } from '../shared/schemas/primitives.ts';
+
+/** Calls made as they are; those about one user of many are gathered. */
+export type PlainCall = Exclude<InternalCall, 'awake' | 'sync'>;
 
 /** What the gateway needs of the messaging service. Every method rejects with `ChatError`. */
 export interface MessagingApi {
-  call<N extends InternalCall>(name: N, request: InternalApi[N]['request']): Promise<InternalApi[N]['response']>;
+  call<N extends PlainCall>(name: N, request: InternalApi[N]['request']): Promise<InternalApi[N]['response']>;
+  /** The user's conversations that are awake. Users who ask at once share a call. */
+  awake(userId: UserId): Promise<AwakeConversation[]>;
+  /** What the user missed. Users who ask at once share a call. */
+  sync(request: UserSync): Promise<SyncConversation[]>;
   /** Carries out one command, in order with the others of its conversation. */
   execute(command: Command): Promise<CommandOk>;
   /** Resolves if messaging can be reached. */

@@ -7,7 +7,7 @@ export const RESPONSE_CHARS = 4_194_304;
 export function trimSync(conversations: SyncConversation[]): SyncConversation[] {
   let left = RESPONSE_CHARS;
   for (const conversation of conversations) {
-    const size = totalLength(conversation.events);
+    const size = totalChars(conversation.events);
     if (size <= left) left -= size;
     else {
       conversation.status = 'truncated';
@@ -21,7 +21,7 @@ export function trimSync(conversations: SyncConversation[]): SyncConversation[] 
 export function trimJoins(joins: JoinResult[]): JoinResult[] {
   let left = RESPONSE_CHARS;
   for (const join of joins) {
-    const size = totalLength(join.events);
+    const size = totalChars(join.events);
     if (size <= left) left -= size;
     else join.events = [];
   }
@@ -40,7 +40,8 @@ export function trimRange(range: RangeResponse): RangeResponse {
   return range;
 }
 
-function totalLength(events: readonly string[]): number {
+/** Length of all texts together, in UTF-16 code units. */
+export function totalChars(events: readonly string[]): number {
   let total = 0;
   for (const event of events) total += event.length;
   return total;

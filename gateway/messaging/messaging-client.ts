@@ -3,15 +3,29 @@ import { type Clock, systemClock } from '../../shared/clock.ts';
 import { ConfigError } from '../../shared/config.ts';
 import { ChatError, type ErrorBody } from '../../shared/errors.ts';
 import type { Command, CommandOk, CommandResult } from '../../shared/schemas/commands.ts';
-import { INTERNAL_API, type InternalApi, type InternalCall, PING_PATH } from '../../shared/schemas/internal.ts';
+import {
+  AWAKE_USERS,
+  type AwakeConversation,
+  type AwakeOfUser,
+  INTERNAL_API,
+  type InternalApi,
+  type InternalCall,
+  PING_PATH,
+  SYNC_USERS,
+  type SyncConversation,
+  type SyncOfUser,
+  type UserSync,
+} from '../../shared/schemas/internal.ts';
+import type { UserId } from '../../shared/schemas/primitives.ts';
 import { ServiceTokenSigner } from '../../shared/service-token.ts';
 import type { GatewayConfig } from '../config.ts';
-import type { MessagingApi } from '../messaging-api.ts';
+import type { MessagingApi, PlainCall } from '../messaging-api.ts';
 import { CallFailure } from './call-failure.ts';
 import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
 import { CommandBatcher } from './command-batcher.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { Answer } from './exchange.ts';
+import { ReadBatcher } from './read-batcher.ts';
 import { isRepeatableCall } from './repeatable.ts';
 import { RetryBudget } from './retry-budget.ts';
 
@@ -55,6 +69,8 @@ export interface MessagingClientStats {
  * quarter of the conversations.
  */
 const LANES = 4;
+/** Calls of one kind of read in flight; one of them may be long. */
+const READ_CALLS = 4;
 const ATTEMPTS = 3;
 const CONNECT_TIMEOUT_MS = 2000;
 const BREAKER_FAILURES = 5;
@@ -67,6 +83,8 @@ export class MessagingClient implements MessagingApi {
   readonly #pool: ConnectionPool;
   readonly #breaker: CircuitBreaker;
   readonly #batcher: CommandBatcher;
+  readonly #awake: ReadBatcher<UserId, AwakeOfUser>;
+  readonly #sync: ReadBatcher<UserSync, SyncOfUser>;
   readonly #budget = new RetryBudget();
   readonly #timeoutMs: number;
   readonly #callLimit: number;
@@ -112,9 +130,28 @@ export class MessagingClient implements MessagingApi {
         return (parse(answer) as { results: CommandResult[] }).results;
       },
     });
+    const reads = { calls: READ_CALLS, queue: config.MESSAGING_QUEUE };
+    this.#awake = new ReadBatcher({
+      ...reads,
+      batch: AWAKE_USERS,
+      send: async (userIds) => (await this.#call('awake', { userIds })).users,
+    });
+    this.#sync = new ReadBatcher({ ...reads, batch: SYNC_USERS, send: async (users) => (await this.#call('sync', { users })).users });
   }
 
-  async call<N extends InternalCall>(name: N, request: InternalApi[N]['request']): Promise<InternalApi[N]['response']> {
+  call<N extends PlainCall>(name: N, request: InternalApi[N]['request']): Promise<InternalApi[N]['response']> {
+    return this.#call(name, request);
+  }
+
+  async awake(userId: UserId): Promise<AwakeConversation[]> {
+    return (await this.#awake.ask(userId)).conversations;
+  }
+
+  async sync(request: UserSync): Promise<SyncConversation[]> {
+    return (await this.#sync.ask(request)).conversations;
+  }
+
+  async #call<N extends InternalCall>(name: N, request: InternalApi[N]['request']): Promise<InternalApi[N]['response']> {
     if (this.#closed) throw new ChatError('CHAT_ERR_DRAINING');
     const answer = await this.#request('POST', INTERNAL_API[name].path, JSON.stringify(request), isRepeatableCall(name, request));
     return parse(answer) as InternalApi[N]['response'];

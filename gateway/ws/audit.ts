@@ -98,7 +98,7 @@ export class Audit {
 
   async #followAwake(user: LocalUser): Promise<void> {
     if (user.connections.length === 0) return;
-    const { conversations } = await this.#messaging.call('awake', { userId: user.userId });
+    const conversations = await this.#messaging.awake(user.userId);
     const synced = user.connections.filter(({ syncState }) => syncState === 'synced');
     for (const conversation of conversations) this.#waking.follow(user.userId, synced, conversation);
   }

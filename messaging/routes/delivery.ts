@@ -2,8 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import type { ConversationStore } from '../../shared/engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { trimJoins, trimRange, trimSync } from '../response-size.ts';
+import type { SyncOfUser } from '../../shared/schemas/internal.ts';
+import { RESPONSE_CHARS, totalChars, trimJoins, trimRange, trimSync } from '../response-size.ts';
 import { internalRoute, type SchemaReferences } from './internal-route.ts';
+import { shareOf } from './share.ts';
+
+/** Users whose misses are read at once: a part of a call, since what does not fit into the answer is read for nothing. */
+const SIDE_BY_SIDE = 10;
 
 /** What a gateway asks for its connections: where to listen, what was missed, what is missing. */
 export default async function deliveryRoutes(
@@ -12,20 +17,37 @@ export default async function deliveryRoutes(
 ) {
   internalRoute(app, schemas, 'awake', {
     tag: 'delivery',
-    summary: 'List the conversations of a user that are awake',
-    description: 'A gateway subscribes to these topics before it syncs, so that nothing falls between reading and listening.',
-    handle: async ({ userId }) => ({ conversations: await store.awakeConversations(userId, clock.now()) }),
+    summary: 'List the conversations of users that are awake',
+    description:
+      'A gateway subscribes to these topics before it syncs, so that nothing falls between reading and listening. A share for each user, in order.',
+    weight: ({ userIds }) => userIds.length,
+    handle: async ({ userIds }) => {
+      const now = clock.now();
+      return { users: await Promise.all(userIds.map((userId) => shareOf(() => store.awakeConversations(userId, now), app.log))) };
+    },
   });
 
   internalRoute(app, schemas, 'sync', {
     tag: 'delivery',
-    summary: 'Read what a user missed',
+    summary: 'Read what users missed',
     description:
       'For every conversation that moved past its cursor: the events, or `truncated` when there are more than `limit` or the answer grows too large, ' +
-      'or `reset` when the cursor is void. `serverTime` is the `since` of the next sync.',
-    handle: async (request) => {
-      const now = clock.now();
-      return { conversations: trimSync(await store.sync({ ...request, now })), serverTime: now };
+      'or `reset` when the cursor is void. A share for each user, in order; for fewer when the answer grew too large: ask again for the rest.',
+    weight: ({ users }) => users.length,
+    handle: async ({ users }) => {
+      const shares: SyncOfUser[] = [];
+      let chars = 0;
+      while (shares.length < users.length && chars < RESPONSE_CHARS) {
+        const now = clock.now();
+        const some = users.slice(shares.length, shares.length + SIDE_BY_SIDE);
+        const read = await Promise.all(some.map((user) => shareOf(async () => trimSync(await store.sync({ ...user, now })), app.log)));
+        for (const share of read) {
+          if (chars >= RESPONSE_CHARS) break;
+          for (const { events } of share.conversations) chars += totalChars(events);
+          shares.push(share);
+        }
+      }
+      return { users: shares };
     },
   });
 

@@ -1,6 +1,8 @@
 import Type, { type Static } from 'typebox';
+import type { ErrorBody } from '../errors.ts';
 import { Command, CommandResult } from './commands.ts';
 import { Conversation, Member, ReadState } from './conversations.ts';
+import { ErrorBodySchema } from './errors.ts';
 import { ConversationId, Cursor, CursorSeq, Epoch, TimestampMs, UserId } from './primitives.ts';
 
 /** The internal API between gateway and messaging, `POST /internal/v1/…`. Log events travel as their exact JSON text. */
@@ -15,8 +17,13 @@ export type CommandsRequest = { commands: import('./commands.ts').Command[] };
 export const CommandsResponse = Type.Object({ results: Type.Array(CommandResult) });
 export type CommandsResponse = { results: import('./commands.ts').CommandResult[] };
 
-/** Which of a user's conversations are awake, so that a gateway can subscribe before it reads. */
-export const AwakeRequest = Type.Object({ userId: UserId }, { additionalProperties: false });
+/** Users in one call. */
+export const AWAKE_USERS = 100;
+/** Which conversations of each of these users are awake, so that a gateway can subscribe before it reads. */
+export const AwakeRequest = Type.Object(
+  { userIds: Type.Array(UserId, { minItems: 1, maxItems: AWAKE_USERS }) },
+  { additionalProperties: false },
+);
 export type AwakeRequest = Static<typeof AwakeRequest>;
 export const AwakeConversation = Type.Object({
   conversationId: ConversationId,
@@ -27,10 +34,21 @@ export const AwakeConversation = Type.Object({
   epoch: Epoch,
 });
 export type AwakeConversation = Static<typeof AwakeConversation>;
-export const AwakeResponse = Type.Object({ conversations: Type.Array(AwakeConversation) });
-export type AwakeResponse = Static<typeof AwakeResponse>;
+const Failed = Type.Optional(ErrorBodySchema);
+/** One user's share: the conversations, or the error that kept them from being read. */
+export interface AwakeOfUser {
+  conversations: AwakeConversation[];
+  error?: ErrorBody;
+}
+/** A share for each user, in order. */
+export const AwakeResponse = Type.Object({
+  users: Type.Array(Type.Object({ conversations: Type.Array(AwakeConversation), error: Failed })),
+});
+export interface AwakeResponse {
+  users: AwakeOfUser[];
+}
 
-export const SyncRequest = Type.Object(
+export const UserSync = Type.Object(
   {
     userId: UserId,
     /** Conversations without activity since this time are left out unless they are awake; absent: look at all. */
@@ -41,7 +59,17 @@ export const SyncRequest = Type.Object(
   },
   { additionalProperties: false },
 );
-export type SyncRequest = Static<typeof SyncRequest>;
+/** What one user asks at sync. */
+export type UserSync = Static<typeof UserSync>;
+/** Users in one call; each may name a thousand cursors. */
+export const SYNC_USERS = 50;
+export const SyncRequest = Type.Object(
+  { users: Type.Array(UserSync, { minItems: 1, maxItems: SYNC_USERS }) },
+  { additionalProperties: false },
+);
+export interface SyncRequest {
+  users: UserSync[];
+}
 
 export const SyncStatus = Type.Union([Type.Literal('events'), Type.Literal('truncated'), Type.Literal('reset'), Type.Literal('notMember')]);
 /** One conversation's share of a sync. With `truncated` no events are given and the client pages from its cursor. */
@@ -56,8 +84,18 @@ export const SyncConversation = Type.Object({
   epoch: Type.Optional(Epoch),
 });
 export type SyncConversation = Static<typeof SyncConversation>;
-export const SyncResponse = Type.Object({ conversations: Type.Array(SyncConversation), serverTime: TimestampMs });
-export type SyncResponse = Static<typeof SyncResponse>;
+/** One user's share: the conversations, or the error that kept them from being read. */
+export interface SyncOfUser {
+  conversations: SyncConversation[];
+  error?: ErrorBody;
+}
+/** A share for each user, in order; for fewer, but at least one, when the answer grew too large. */
+export const SyncResponse = Type.Object({
+  users: Type.Array(Type.Object({ conversations: Type.Array(SyncConversation), error: Failed })),
+});
+export interface SyncResponse {
+  users: SyncOfUser[];
+}
 
 /** Let connections of these users into a conversation's topic: checks membership and reads what they have not seen. */
 export const JoinRequest = Type.Object(

@@ -140,9 +140,10 @@ test('members are told of a waking and of joining before the command is answered
       { kind: 'added', conversationId: id, from: undefined },
     ],
   );
-  const { body } = await built.post('awake', { userId: 'bob' });
-  assert.equal(body.conversations[0].conversationId, id);
-  assert.equal(body.conversations[0].until, heard[0]?.['until']);
+  const { body } = await built.post('awake', { userIds: ['bob'] });
+  const [awake] = body.users[0].conversations;
+  assert.equal(awake.conversationId, id);
+  assert.equal(awake.until, heard[0]?.['until']);
 });
 
 test('an awake conversation wakes nobody; after half its hour it does', async (t) => {

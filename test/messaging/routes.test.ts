@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RESPONSE_CHARS } from '../../messaging/response-size.ts';
+import type { Engine } from '../../shared/engine/engine.ts';
+import { ChatError } from '../../shared/errors.ts';
 import { directConversationId } from '../../shared/ids.ts';
 import { INTERNAL_API, type InternalCall } from '../../shared/schemas/internal.ts';
 import { build } from './build-messaging.ts';
@@ -79,7 +82,7 @@ test('a member reads the conversation, its members, reads and history; nobody el
 });
 
 test('a gateway finds what its connections missed, and where the heads are', async (t) => {
-  const { post, engine, clock } = await build(t);
+  const { post, engine } = await build(t);
   const { body } = await post('conversations/create', { actorId: 'ana', kind: 'group', memberIds: ['bob'] });
   const { id, epoch } = body.conversation;
   await post('commands', {
@@ -88,11 +91,13 @@ test('a gateway finds what its connections missed, and where the heads are', asy
   const stored = await engine.store.readForward(id, 0, 10);
   assert.equal(stored?.events.length, 2);
 
-  const sync = await post('sync', { userId: 'bob', cursors: { [id]: { seq: 1, epoch } }, limit: 10 });
-  assert.equal(sync.body.serverTime, clock.now());
-  assert.equal(sync.body.conversations[0].status, 'events');
-  assert.deepEqual(sync.body.conversations[0].events, stored?.events.slice(1));
-  assert.equal(sync.body.conversations[0].conversation.head, 2);
+  const bob = { userId: 'bob', cursors: { [id]: { seq: 1, epoch } }, limit: 10 };
+  const sync = await post('sync', { users: [bob, { userId: 'eve', cursors: {}, limit: 10 }] });
+  assert.deepEqual(sync.body.users[1], { conversations: [] });
+  const [missed] = sync.body.users[0].conversations;
+  assert.equal(missed.status, 'events');
+  assert.deepEqual(missed.events, stored?.events.slice(1));
+  assert.equal(missed.conversation.head, 2);
 
   const range = await post('range', { conversationId: id, after: 0, limit: 1 });
   assert.deepEqual(range.body, { events: stored?.events.slice(0, 1), head: 2, epoch });
@@ -134,6 +139,48 @@ test('a number written as text is refused, not read as a number', async (t) => {
 
 test('sync refuses cursors of things that are no conversations', async (t) => {
   const { post } = await build(t);
-  const { status } = await post('sync', { userId: 'bob', cursors: { nonsense: { seq: 1 } }, limit: 10 });
+  const { status } = await post('sync', { users: [{ userId: 'bob', cursors: { nonsense: { seq: 1 } }, limit: 10 }] });
   assert.equal(status, 400);
+});
+
+test('a read that fails for one user fails for this one alone', async (t) => {
+  const failing = (engine: Engine): Engine => ({
+    ...engine,
+    store: new Proxy(engine.store, {
+      get: (target, name) => {
+        if (name === 'sync' || name === 'awakeConversations') {
+          return async (asked: string | { userId: string }) => {
+            if ((typeof asked === 'string' ? asked : asked.userId) === 'eve') throw new ChatError('CHAT_ERR_STORE_UNAVAILABLE');
+            return [];
+          };
+        }
+        const value = Reflect.get(target, name) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    }),
+  });
+  const { post } = await build(t, { wrap: failing });
+  const users = ['ana', 'eve', 'bob'].map((userId) => ({ userId, cursors: {}, limit: 10 }));
+  for (const { body } of [await post('awake', { userIds: ['ana', 'eve', 'bob'] }), await post('sync', { users })]) {
+    const codes = body.users.map(({ error }: { error?: { code: string } }) => error?.code);
+    assert.deepEqual(codes, [undefined, 'CHAT_ERR_STORE_UNAVAILABLE', undefined]);
+  }
+});
+
+test('a sync of many users ends where the answer grows too large, and the rest can be asked for', async (t) => {
+  const event = 'x'.repeat(RESPONSE_CHARS / 2);
+  const large = (engine: Engine): Engine => ({
+    ...engine,
+    store: new Proxy(engine.store, {
+      get: (target, name) => {
+        if (name === 'sync') return async () => [{ conversationId: UNKNOWN, status: 'events', events: [event], head: 1 }];
+        const value = Reflect.get(target, name) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    }),
+  });
+  const { post } = await build(t, { wrap: large });
+  const users = Array.from({ length: 5 }, (_, i) => ({ userId: `u${i}`, cursors: {}, limit: 10 }));
+  for (const left of [users, users.slice(2)]) assert.equal((await post('sync', { users: left })).body.users.length, 2);
+  assert.equal((await post('sync', { users: users.slice(4) })).body.users.length, 1);
 });

@@ -1,6 +1,6 @@
 import { WAKING_MS } from '../../../shared/engine/engine.ts';
 import { ChatError } from '../../../shared/errors.ts';
-import type { SyncConversation, SyncRequest } from '../../../shared/schemas/internal.ts';
+import type { SyncConversation, UserSync } from '../../../shared/schemas/internal.ts';
 import type { Connection } from '../connection.ts';
 import type { ConversationTopic } from '../topic.ts';
 import { jsonFrame } from '../wire.ts';
@@ -21,9 +21,9 @@ export const sync: FrameHandler<'sync'> = async (context, connection, frame) => 
     await context.users.get(connection.userId)?.subscribed;
     const joined = await joinAwake(context, connection, frame.cursors ?? {});
     const serverTime = context.clock.now();
-    const request: SyncRequest = { userId: connection.userId, cursors: frame.cursors ?? {}, limit: context.config.WS_SYNC_EVENTS };
+    const request: UserSync = { userId: connection.userId, cursors: frame.cursors ?? {}, limit: context.config.WS_SYNC_EVENTS };
     if (frame.since !== undefined) request.since = frame.since;
-    const { conversations } = await context.messaging.call('sync', request);
+    const conversations = await context.messaging.sync(request);
     if (connection.closing) return;
     for (const result of conversations) {
       deliver(connection, result, frame.cursors?.[result.conversationId]?.epoch, joined.get(result.conversationId), serverTime);
@@ -47,7 +47,7 @@ export const sync: FrameHandler<'sync'> = async (context, connection, frame) => 
 
 /** Joins the topics of the user's awake conversations; resolves when the bus delivers them. */
 async function joinAwake(context: FrameContext, connection: Connection, cursors: object): Promise<Map<string, ConversationTopic>> {
-  const { conversations } = await context.messaging.call('awake', { userId: connection.userId });
+  const conversations = await context.messaging.awake(connection.userId);
   const joined = new Map<string, ConversationTopic>();
   if (connection.closing) return joined;
   const room = context.config.WS_TOPICS - (connection.topics?.size ?? 0);

@@ -34,9 +34,9 @@ function build(userIds: readonly string[], options: { gated?: boolean } = {}) {
       },
     } as never,
     messaging: {
-      call: async (_name: string, { userId }: { userId: string }) => {
+      awake: async (userId: string) => {
         looks.push(`awake ${userId}`);
-        return { conversations: [{ conversationId: `c-${userId}` }] };
+        return [{ conversationId: `c-${userId}` }];
       },
     } as never,
     waking: {
