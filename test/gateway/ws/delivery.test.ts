@@ -175,6 +175,28 @@ test('a member added to a live group hears it from the event that let it in', as
   assert.deepEqual(cid.seqs(id), [4, 5, 6]);
 });
 
+test('a member put out and let in again, both unheard while the topic is live, goes on without gap or double', async (t) => {
+  let held: (() => void)[] | undefined;
+  const gateway = await build(t, {
+    engine: (engine) => withBus(engine, (deliver) => (held === undefined ? deliver() : held.push(deliver))),
+  });
+  const { id, ana, bob } = await twoInAGroup(t, gateway);
+  await chatter(ana, id, 1);
+  await bob.until(() => bob.seqs(id).length === 2);
+  // The user is told of both by another way than the log events take, and before them.
+  const late: (() => void)[] = [];
+  held = late;
+  const owner = await gateway.as('ana');
+  assert.equal((await owner('DELETE', `/conversations/${id}/members/bob`)).status, 204);
+  assert.equal((await owner('POST', `/conversations/${id}/members`, { members: [{ userId: 'bob' }] })).status, 204);
+  await bob.next('conversation', ({ change }) => change === 'added');
+  held = undefined;
+  for (const deliver of late) deliver();
+  await chatter(ana, id, 2, 'after');
+  await bob.until(() => bob.seqs(id).at(-1) === 6);
+  assert.deepEqual(bob.seqs(id), upTo(6));
+});
+
 test('a second sync that names a cursor of a live conversation goes back to it', async (t) => {
   const gateway = await build(t);
   const { id, ana, bob } = await twoInAGroup(t, gateway);
