@@ -27,8 +27,9 @@ await Promise.all([ana.close(), bob.close()]);
 async function join(userId: string): Promise<ChatClient> {
   const client = new ChatClient({ url: backend.wsUrl, token: backend.tokensOf(userId, 'example') });
   client.on('state', ({ state, reason }) => {
-    console.log(`${userId} is ${state}${reason === undefined ? '' : `: ${reason}`}`);
-    if (state === 'closed' && reason !== 'closed') process.exit(1);
+    const early = state === 'closed' && reason !== 'closed';
+    console.log(`${userId} is ${state}${early ? `: ${reason}` : ''}`);
+    if (early) process.exit(1);
   });
   client.on('message', ({ seq, actorId, data }) => console.log(`${userId} sees #${seq} ${actorId}: ${data.text}`));
   client.on('receipt', (receipt) => console.log(`${userId} sees that ${receipt.userId} has ${receipt.kind} up to #${receipt.seq}`));

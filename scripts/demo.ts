@@ -31,7 +31,7 @@ export async function demoPartnerKey(dataDir: string, store: KeyStore, clock: Cl
 
 /** Written beside and renamed, so that a reader never sees half of it. It holds a secret: for its owner alone. */
 export async function writeDemo(dataDir: string, demo: Demo): Promise<void> {
-  await mkdir(dataDir, { recursive: true });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const path = demoPath(dataDir);
   const draft = `${path}.${process.pid}`;
   await writeFile(draft, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
@@ -39,22 +39,29 @@ export async function writeDemo(dataDir: string, demo: Demo): Promise<void> {
   await rename(draft, path);
 }
 
-/** A first conversation to paste into a shell. */
+/** A first conversation to paste into a shell; README.md shows the same. It leaves no files behind. */
+export function conversationCommands(gatewayUrl: string): string[] {
+  return [
+    `api() { curl -s -H "Authorization: Bearer $KEY" -H "X-On-Behalf-Of: $1" -H 'Content-Type: application/json' -X "$2" "${gatewayUrl}/v1$3" \${4:+-d "$4"}; echo; }`,
+    `api ana POST /conversations '{"kind":"direct","memberIds":["bob"]}'`,
+    String.raw`ID=$(api ana POST /conversations '{"kind":"direct","memberIds":["bob"]}' | sed 's/.*"id":"\(d-[^"]*\)".*/\1/')`,
+    `api ana POST "/conversations/$ID/messages" '{"text":"Hello Bob"}'`,
+    `api bob GET "/conversations/$ID/messages"`,
+  ];
+}
+
+/** What a server that has just started tells its user. */
 export function firstConversation({ gatewayUrl, docsUrl, wsUrl, partnerKey }: Demo, dataDir: string): string {
+  const commands = [`KEY='${partnerKey}'`, ...conversationCommands(gatewayUrl)];
   return `
   REST        ${gatewayUrl}/v1
   Swagger UI  ${docsUrl}
   WebSocket   ${wsUrl}
   (also in ${demoPath(dataDir)})
 
-  A first conversation, ready to paste into another terminal:
+  A first conversation, ready to paste into another terminal (bash or zsh):
 
-    KEY='${partnerKey}'
-    api() { curl -s -H "Authorization: Bearer $KEY" -H "X-On-Behalf-Of: $1" -H 'Content-Type: application/json' -X "$2" "${gatewayUrl}/v1$3" \${4:+-d "$4"}; echo; }
-    api ana POST /conversations '{"kind":"direct","memberIds":["bob"]}' | tee /tmp/conversation.json
-    ID=$(sed 's/.*"id":"\\(d-[^"]*\\)".*/\\1/' /tmp/conversation.json)
-    api ana POST /conversations/$ID/messages '{"text":"Hello Bob"}'
-    api bob GET /conversations/$ID/messages
+${commands.map((line) => `    ${line}`).join('\n')}
 
   The same two, live over WebSocket, one line in each of two terminals:
 
