@@ -49,12 +49,20 @@ async function main(): Promise<void> {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
 
+  // While they start, the processes only say that the others are not there yet: that is of interest when the start fails.
+  const early: string[] = [];
   const log = (name: string, line: string): void => {
     const readable = `${name.padEnd(12)} ${readableLogLine(line)}`;
-    if (cluster === undefined) console.log(readable);
-    else view.log(readable);
+    if (cluster !== undefined) view.log(readable);
+    else if (name === 'cluster') console.log(readable);
+    else early.push(readable);
   };
-  cluster = await LocalCluster.start({ publicPort, haproxy, env: { DRAIN_SECONDS: drainSeconds }, log });
+  try {
+    cluster = await LocalCluster.start({ publicPort, haproxy, env: { DRAIN_SECONDS: drainSeconds }, log });
+  } catch (error) {
+    for (const line of early) console.error(line);
+    throw error;
+  }
 
   const origin = `127.0.0.1:${publicPort}`;
   const demo: Demo = {
