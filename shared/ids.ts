@@ -1,9 +1,18 @@
-import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
+import { createHash, randomFillSync, randomUUIDv7 } from 'node:crypto';
 import type { ConversationId, SessionId, UserId } from './schemas/primitives.ts';
+
+/** Random bytes, drawn 128 ids at a time: the draw costs 5 µs whatever its size, and every connection has an id. */
+const pool = Buffer.alloc(2048);
+let used = pool.length;
 
 /** 128 random bits as 22 characters of base64url. */
 function random128(): string {
-  return randomBytes(16).toString('base64url');
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += 16;
+  return pool.toString('base64url', used - 16, used);
 }
 
 /** 128 bits of SHA-256 over length-prefixed parts, so that no two lists of parts share an input. */

@@ -15,33 +15,44 @@ interface Target {
 }
 
 const CONCURRENCY = 64;
+/** Each with a token this process has not met; then a few users who come back again and again with the same one. */
+const FIRST = 'upgrades, first use of the token';
+const AGAIN = 'upgrades, token used before';
 
-/** Clients come, get in, and go, again and again. */
-async function churn(context: RowContext, workload: string, system: string, { server, dialect, clients }: Target): Promise<void> {
+/** Clients come, get in, and go: as many as `accepts`, after a third of it to warm up. Each client comes once if there are enough of them. */
+async function churn(
+  context: RowContext,
+  workloads: readonly string[],
+  system: string,
+  accepts: number,
+  { server, dialect, clients }: Target,
+): Promise<void> {
+  const warmUp = accepts / 3;
+  const [early, late] = clients.length >= accepts + warmUp ? [clients.slice(0, warmUp), clients.slice(warmUp)] : [clients, clients];
   const pool = await LoadPool.start(1);
   const [load] = pool.processes;
   if (load === undefined) return;
   try {
-    const order = { dialect, clients: [...clients], sourceBase: 1024, concurrency: CONCURRENCY };
-    const accepts = context.quick ? 2000 : 6000;
-    await load.ask('churn', { ...order, accepts: accepts / 3, seconds: 30 });
+    const order = { dialect, sourceBase: 1024, concurrency: CONCURRENCY };
+    await load.ask('churn', { ...order, clients: [...early], accepts: warmUp, seconds: 30 });
     const profile = context.profileDir !== undefined && system === SYSTEM.ours;
     if (profile) await server.ask('profile-start');
     const meter = new CpuMeter([server.pid]);
     const loadMeter = pool.meter();
-    const result = await load.ask('churn', { ...order, accepts, seconds: 60 });
+    const result = await load.ask('churn', { ...order, clients: [...late], accepts, seconds: 60 });
     const cpu = (meter.seconds * 1e6) / result.accepted;
     const [serverPercent, loadPercent] = [meter.percent, loadMeter.percent];
-    if (profile) await server.ask('profile-stop', `${context.profileDir}/accept.cpuprofile`);
+    if (profile) await server.ask('profile-stop', `${context.profileDir}/accept-${workloads[0] === FIRST ? 'first' : 'again'}.cpuprofile`);
     if (result.failed > 0) throw new Error(`${result.failed} upgrades failed: ${result.firstError}`);
     const perSecond = (result.accepted * 1000) / result.ms;
-    context.record({
-      workload,
-      system,
-      metrics: { cpuPerAccept: cpu, perSecondOfCpu: 1e6 / cpu, acceptsPerSecond: perSecond, serverPercent, loadPercent },
-    });
+    for (const workload of workloads)
+      context.record({
+        workload,
+        system,
+        metrics: { cpuPerAccept: cpu, perSecondOfCpu: 1e6 / cpu, acceptsPerSecond: perSecond, serverPercent, loadPercent },
+      });
     context.progress(
-      `${system}: ${workload}: ${cpu.toFixed(0)} µs an upgrade, ${perSecond.toFixed(0)}/s; server ${serverPercent.toFixed(0)} %, load ${loadPercent.toFixed(0)} % CPU`,
+      `${system}: ${workloads.join('; ')}: ${cpu.toFixed(0)} µs an upgrade, ${perSecond.toFixed(0)}/s; server ${serverPercent.toFixed(0)} %, load ${loadPercent.toFixed(0)} % CPU`,
     );
   } finally {
     await pool.stop();
@@ -82,7 +93,8 @@ export const accept: Row = {
   name: 'accept',
   title: 'Accepting connections',
   notes: [
-    `Upgrades: ${CONCURRENCY} clients at a time connect, wait until they are let in, and leave. Storm: all clients reconnect at once.`,
+    `Upgrades: ${CONCURRENCY} clients at a time connect, wait until they are let in, and leave. Storm: all clients reconnect at once, to the gateway they were on, with the token they had.`,
+    'Connect Chat remembers tokens it has verified, so it is measured with tokens it meets for the first time and with tokens it knows. Peers remember nothing: theirs is one measurement, shown twice.',
     'Connect Chat verifies the ES256 token and looks up its session, before the upgrade and again once it listens for revocations, says `welcome`, and follows the user; in the storm each client also syncs two conversations from its cursors. "+ token check" verifies the same token and nothing else; the other peers check nothing.',
     'CPU is that of the whole server process, threads that verify signatures included; Wall-clock rates depend on what else the machine does.',
   ],
@@ -95,6 +107,7 @@ export const accept: Row = {
   },
   main: 'cpuPerAccept',
   async run(context) {
+    const accepts = context.quick ? 1800 : 6000;
     const users = context.quick ? 500 : 2000;
     const crowd = context.quick ? 500 : 2000;
     const tokens = Array.from({ length: users }, (_, i) => tokenKey.token(`user-${i}`, `s-${'x'.repeat(22)}`, `device-${i}`));
@@ -111,12 +124,14 @@ export const accept: Row = {
       const stormName = `storm: ${crowd.toLocaleString('en')} reconnect with cursors`;
       if (wanted(context, SYSTEM.ours)) {
         const groups = evenGroups(crowd, 10, 2);
-        const running = await startEmbedded({ users: crowd, groups });
+        const running = await startEmbedded({ users: crowd + (accepts * 4) / 3, groups });
         try {
           const rooms = roomsByUser(running.world, groups);
           const clients = running.world.users.map((user, i) => ({ port: running.port, rooms: rooms[i] as string[], ...user }));
-          await churn(context, 'upgrades', SYSTEM.ours, { server: running.server, dialect: 'connect', clients: clients.slice(0, users) });
-          const synced = clients.map((client) => ({ ...client, sync: true }));
+          const ours = { server: running.server, dialect: 'connect' as const };
+          await churn(context, [FIRST], SYSTEM.ours, accepts, { ...ours, clients: clients.slice(crowd) });
+          await churn(context, [AGAIN], SYSTEM.ours, accepts, { ...ours, clients: clients.slice(0, users) });
+          const synced = clients.slice(0, crowd).map((client) => ({ ...client, sync: true }));
           await storm(context, stormName, SYSTEM.ours, { server: running.server, dialect: 'connect', clients: synced });
         } finally {
           await running.stop();
@@ -132,7 +147,8 @@ export const accept: Row = {
             rooms: [`g-${i % 100}`, `g-${i % 97}x`],
             ...(check ? { token: tokens[i % users] as string } : {}),
           });
-          await churn(context, 'upgrades', system, { server, dialect, clients: Array.from({ length: users }, (_, i) => client(i)) });
+          const some = Array.from({ length: users }, (_, i) => client(i));
+          await churn(context, [FIRST, AGAIN], system, accepts, { server, dialect, clients: some });
           await storm(context, stormName, system, { server, dialect, clients: Array.from({ length: crowd }, (_, i) => client(i)) });
         } finally {
           await server.stop();

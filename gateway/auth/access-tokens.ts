@@ -5,6 +5,7 @@ import { ChatError } from '../../shared/errors.ts';
 import type { AccessClaims } from './principal.ts';
 import { ALGORITHM } from './signing-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 
 interface AccessTokensOptions {
   keys: SigningKeys;
@@ -17,10 +18,12 @@ interface AccessTokensOptions {
 
 /**
  * Short-lived tokens that name a user, a session and a device. WebCrypto verifies them off the event loop: 25 µs of the loop a token,
- * where a synchronous verifier (fast-jwt, under @fastify/jwt) takes 90, and a reconnect storm is made of tokens.
+ * where a synchronous verifier (fast-jwt, under @fastify/jwt) takes 90, and a reconnect storm is made of tokens. A token that comes again
+ * is not verified again, only its expiry, its key and its session are looked at.
  */
 export class AccessTokens {
   readonly #options: AccessTokensOptions;
+  readonly #verified = new VerifiedTokens();
 
   constructor(options: AccessTokensOptions) {
     this.#options = options;
@@ -47,16 +50,23 @@ export class AccessTokens {
    * store throws.
    */
   async authenticate(token: string): Promise<AccessClaims> {
-    const claims = await this.#verify(token);
+    const claims = this.#known(token) ?? (await this.#verify(token));
     const session = await this.#options.sessions.session(claims.sessionId, this.#options.clock.now());
     if (session?.userId !== claims.userId) throw new ChatError('CHAT_ERR_SESSION_REVOKED');
     return claims;
   }
 
+  #known(token: string): AccessClaims | undefined {
+    const verified = this.#verified.get(token);
+    if (verified === undefined || !this.#options.keys.has(verified.kid)) return undefined;
+    if (verified.claims.expiresAt <= this.#options.clock.now()) throw new ChatError('CHAT_ERR_TOKEN_EXPIRED');
+    return verified.claims;
+  }
+
   async #verify(token: string): Promise<AccessClaims> {
     const { keys, clock, issuer, audience } = this.#options;
     try {
-      const { payload } = await jwtVerify(
+      const { payload, protectedHeader } = await jwtVerify(
         token,
         async ({ kid }) => {
           const key = kid === undefined ? undefined : await keys.verifier(kid);
@@ -72,7 +82,9 @@ export class AccessTokens {
         },
       );
       const { sub, sid, did, exp } = payload;
-      return { userId: sub as string, sessionId: sid as string, deviceId: did as string, expiresAt: (exp as number) * 1000 };
+      const claims = { userId: sub as string, sessionId: sid as string, deviceId: did as string, expiresAt: (exp as number) * 1000 };
+      this.#verified.add(token, { claims, kid: protectedHeader.kid as string });
+      return claims;
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw new ChatError('CHAT_ERR_TOKEN_EXPIRED');
       if (error instanceof errors.JOSEError)

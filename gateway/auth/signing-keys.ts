@@ -69,6 +69,11 @@ export class SigningKeys {
     return this.#find(kid);
   }
 
+  /** Whether tokens of this key are good now. */
+  has(kid: string): boolean {
+    return this.#find(kid) !== undefined;
+  }
+
   jwks(): Jwks {
     return { keys: this.#keys.map((key) => key.publicJwk) };
   }

@@ -49,6 +49,8 @@ export const webSocketRoute: FastifyPluginAsync<WebSocketRouteOptions> = async (
     {
       websocket: true,
       config: { rateLimit: false },
+      // Headers for pages: an upgrade gets none of them, and its refusal is JSON for a program.
+      helmet: false,
       preValidation: async (request) => {
         try {
           claimsOf.set(request, await admit(request));

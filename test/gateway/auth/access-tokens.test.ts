@@ -133,10 +133,20 @@ test('refuses an expired token as expired, from the very second', async (t) => {
   const clock = new ManualClock();
   const gateway = await build(t, { clock, env: { JWT_ACCESS_SECONDS: '60' } });
   const { accessToken, accessTokenExpiresAt } = await gateway.signIn('ana');
+  const unused = await gateway.signIn('bob');
   clock.set(accessTokenExpiresAt - 1000);
   assert.equal((await gateway.request('GET', '/v1/conversations', { token: accessToken })).status, 200);
   clock.set(accessTokenExpiresAt);
-  await refused(gateway, accessToken, 'CHAT_ERR_TOKEN_EXPIRED');
+  for (const token of [accessToken, unused.accessToken]) await refused(gateway, token, 'CHAT_ERR_TOKEN_EXPIRED');
+});
+
+test('refuses a token it took before, once the key that signed it is withdrawn', async (t) => {
+  const gateway = await build(t);
+  const { accessToken } = await gateway.signIn('ana');
+  assert.equal((await gateway.request('GET', '/v1/conversations', { token: accessToken })).status, 200);
+  await gateway.engine.store.addSigningKey(await createSigningKey(Date.now() + 1), { keep: 1 });
+  await gateway.app.auth.signingKeys.reload();
+  await refused(gateway, accessToken, 'CHAT_ERR_UNAUTHORIZED');
 });
 
 test('refuses the token of a revoked session at once, and says so on the user’s topic', async (t) => {
