@@ -59,7 +59,7 @@ export function firstConversation({ gatewayUrl, docsUrl, wsUrl, partnerKey }: De
   WebSocket   ${wsUrl}
   (also in ${demoPath(dataDir)})
 
-  A first conversation, ready to paste into another terminal (bash or zsh):
+  A first conversation, ready to paste into another terminal (bash):
 
 ${commands.map((line) => `    ${line}`).join('\n')}
 
