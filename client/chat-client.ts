@@ -98,6 +98,7 @@ export class ChatClient {
       request: undefined,
       limit: options.heldEventsLimit ?? 1000,
       deliver: (item) => this.deliver(item),
+      isSelf: (userId) => userId === this.userIdKnown,
       paused: () => this.link.state === 'closed',
       onCursor: (begun) => this.persistence.cursorsChanged(begun),
       onError,

@@ -14,6 +14,8 @@ export interface FeedOptions {
   cursor?: Required<Cursor>;
   /** Events that may wait for the app, and as many that may wait for a gap to fill. Beyond, they are read again from the log. */
   limit: number;
+  /** Whether this is the signed-in user. */
+  isSelf(userId: string): boolean;
   /** The app has closed the client: nothing is handed on until `resume`. */
   paused(): boolean;
   /** Hands one item to the app; a promise holds back the next one. */
@@ -82,8 +84,9 @@ export class Feed {
     return this.queue.length < this.options.limit / 2;
   }
 
-  /** A live log event. One of a conversation the user has left is not for the app; if it was a mistake, the next sync makes it good. */
+  /** A live log event. One of a conversation the user has left is not for the app, until one lets the user in again. */
   offer(event: ChatEvent): void {
+    if (this.gone && this.letsIn(event)) this.gone = false;
     if (this.gone || !this.enter(event.epoch, event.seq - 1) || event.seq <= this.last) return;
     this.known = Math.max(this.known, event.seq);
     this.takeOrHold(event);
@@ -167,6 +170,13 @@ export class Feed {
   /** Goes on with what was waiting when the app paused. */
   resume(): void {
     this.drain();
+  }
+
+  /** The word of being let in again may be lost, or be overtaken by the event. */
+  private letsIn(event: ChatEvent): boolean {
+    if (event.event !== 'member.added' || !Array.isArray(event.data?.members)) return false;
+    if (!event.data.members.some((member) => this.options.isSelf(member?.userId))) return false;
+    return event.epoch === this.epoch ? event.seq > this.last : !this.retired.includes(event.epoch);
   }
 
   /** Makes this epoch the feed's; `base` is where it starts if the feed has no place in it yet. False: a history that is over. */

@@ -234,6 +234,28 @@ test('after leaving a conversation its late events are dropped, and on coming ba
   assert.deepEqual(h.seqs(), [4, 5, 6, 7, 8, 9]);
 });
 
+test('the event that lets the user in again is enough, should the word of it be lost or late; that of another user, or an old one, is not', async (t) => {
+  const h = harness(t);
+  const socket = await h.live(page(3));
+  const letsIn = (seq: number, userId: string) => event(seq, { event: 'member.added', data: { members: [{ userId, role: 'member' }] } });
+  socket.push(letsIn(4, 'ana'));
+  socket.push({ type: 'conversation', conversationId: ONE, change: 'removed' });
+  socket.push(event(5));
+  socket.push(letsIn(4, 'ana'));
+  socket.push(letsIn(6, 'carla'));
+  assert.equal(h.client.cursor(ONE), undefined);
+  socket.push(letsIn(8, 'ana'));
+  socket.push({ type: 'ok', ref: socket.last('history').ref, events: events(5, 8), hasMore: false, head: 8, epoch: EPOCH });
+  await settle();
+  socket.push(event(9));
+  assert.deepEqual(h.seqs(), [4, 5, 6, 7, 8, 9]);
+  socket.push({ type: 'conversation', conversationId: ONE, change: 'added' });
+  assert.deepEqual(
+    h.payloads('conversation').map(({ change }) => change),
+    ['removed', 'added'],
+  );
+});
+
 test('a gap in a conversation the user is no member of any more is given up', async (t) => {
   const h = harness(t);
   const socket = await h.live(page(3));
