@@ -47,7 +47,7 @@ app.ws('/ws', {
 
 // The same questions as lib/agent.ts answers, which is written for newer Nodes.
 process.on('message', ({ bench, id: question }) => {
-  if (bench === 'gc') for (let i = 0; i < 3; i++) globalThis.gc?.();
+  if (bench === 'gc') for (let i = 0; i < 3; i++) globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   if (bench !== undefined) process.send({ benchAnswer: question, result: process.memoryUsage() });
 });
 process.on('disconnect', () => process.exit(0));
