@@ -1,6 +1,9 @@
 import WebSocket from 'ws';
 import { ChatClient, type ChatEvent, type ChatState, type StateChange, type WebSocketConstructor } from '../../client/index.ts';
-import type { Entry, HistoryWriter } from './history.ts';
+import { entryOf } from './entry.ts';
+import type { Content, HistoryWriter } from './history.ts';
+import { pick } from './random.ts';
+import { pause } from './until.ts';
 
 export interface DeviceOptions {
   name: string;
@@ -12,7 +15,17 @@ export interface DeviceOptions {
   onState: (device: Device, change: StateChange) => void;
 }
 
-/** One app on one phone: it sends, and writes down all it is told. */
+/** A message, by its address. */
+interface Place {
+  conversation: string;
+  seq: number;
+}
+
+/** Messages remembered, of its own and of anybody's, to be changed later. */
+const REMEMBERED = 30;
+const EMOJI = ['👍', '🎉', '❤️'];
+
+/** One app on one phone: it sends and changes, and writes down all it is told. */
 export class Device {
   readonly name: string;
   readonly userId: string;
@@ -20,7 +33,13 @@ export class Device {
   readonly #history: HistoryWriter;
   #sent = 0;
   #unanswered = 0;
-  #follows = false;
+  #changes = 0;
+  #connected = false;
+  /** Conversations whose beginning it knows: by `follows`, or by `begins`. */
+  readonly #follows = new Set<string>();
+  readonly #own: Place[] = [];
+  readonly #anybodys: Place[] = [];
+  readonly #online = new Map<string, boolean>();
 
   constructor(options: DeviceOptions) {
     const { name, userId, history } = options;
@@ -38,12 +57,18 @@ export class Device {
       syncTimeoutMs: 10_000,
     });
     history.write({ kind: 'device', device: name, user: userId });
-    this.client.on('event', (event) => {
-      if (this.#follows) history.write({ kind: 'given', device: name, ...entryOf(event) });
+    this.client.on('event', (event) => (this.#connected ? this.#take(event) : undefined));
+    this.client.on('conversation', ({ change, conversationId }) => {
+      const cursor = change === 'synced' ? this.client.cursor(conversationId) : undefined;
+      return this.#connected && cursor !== undefined ? this.#begin(conversationId, cursor.epoch, cursor.seq) : undefined;
     });
     this.client.on('reset', async ({ conversationId, epoch, head }) => {
       history.write({ kind: 'reset', device: name, conversation: conversationId, epoch, head });
-      await this.#readAgain(conversationId, head);
+      await this.#readUpTo(conversationId, head);
+    });
+    this.client.on('presence', ({ userId, online }) => {
+      this.#online.set(userId, online);
+      history.write({ kind: 'presence', device: name, user: userId, online });
     });
     this.client.on('state', (change) => {
       history.write({ kind: 'state', device: name, state: change.state });
@@ -55,7 +80,7 @@ export class Device {
     return this.client.state;
   }
 
-  /** Messages sent and not answered yet. */
+  /** Messages and changes that are not answered yet. */
   get unanswered(): number {
     return this.#unanswered;
   }
@@ -63,10 +88,11 @@ export class Device {
   /** From now on every event of these conversations is owed to this device. */
   async connect(conversationIds: readonly string[]): Promise<void> {
     await this.client.connect();
-    this.#follows = true;
+    this.#connected = true;
     for (const conversation of conversationIds) {
       const cursor = this.client.cursor(conversation);
       if (cursor === undefined) throw new Error(`${this.name} is live, but knows nothing of ${conversation}`);
+      this.#follows.add(conversation);
       this.#history.write({ kind: 'follows', device: this.name, conversation, ...cursor });
     }
   }
@@ -80,7 +106,10 @@ export class Device {
     this.client
       .sendMessage({ conversationId: conversation, text, clientMessageId: id })
       .then(
-        ({ seq, epoch }) => this.#history.write({ kind: 'ack', device, conversation, id, epoch, seq }),
+        ({ seq, epoch }) => {
+          this.#history.write({ kind: 'ack', device, conversation, id, epoch, seq });
+          remember(this.#own, { conversation, seq });
+        },
         ({ code }: { code: string }) => {
           if (code !== 'CLIENT_CLOSED') this.#history.write({ kind: 'refused', device, conversation, id, code });
         },
@@ -88,12 +117,84 @@ export class Device {
       .finally(() => this.#unanswered--);
   }
 
-  /** What an app does that was told to forget: pages the log up to where live events go on. */
-  async #readAgain(conversation: string, head: number): Promise<void> {
+  /** Edits or deletes one of its own messages, or reacts to anybody's. Asked once: whether a failure was one, the log will show. */
+  change(random: () => number): void {
+    const kind = pick(random, ['edit', 'edit', 'delete', 'react', 'react', 'unreact'] as const);
+    const places = kind === 'edit' || kind === 'delete' ? this.#own : this.#anybodys;
+    if (places.length === 0 || this.state !== 'live') return;
+    const place = pick(random, places);
+    const { conversation: conversationId, seq: target } = place;
+    const id = `${this.name}~${++this.#changes}`;
+    const emoji = pick(random, EMOJI);
+    const text = `${id} says better`;
+    if (kind === 'edit') {
+      this.#ask(id, place, { event: 'message.edited', text }, () => this.client.editMessage({ conversationId, seq: target, text }));
+    } else if (kind === 'delete') {
+      this.#own.splice(this.#own.indexOf(place), 1);
+      this.#ask(id, place, { event: 'message.deleted' }, () => this.client.deleteMessage(conversationId, target));
+    } else if (kind === 'react') {
+      this.#ask(id, place, { event: 'reaction.added', emoji }, () => this.client.addReaction(conversationId, target, emoji));
+    } else {
+      this.#ask(id, place, { event: 'reaction.removed', emoji }, () => this.client.removeReaction(conversationId, target, emoji));
+    }
+  }
+
+  #ask(change: string, place: Place, what: Pick<Content, 'event' | 'text' | 'emoji'>, call: () => Promise<{ seq?: number }>): void {
+    this.#unanswered++;
+    this.#history.write({ kind: 'change', change, actor: this.userId, conversation: place.conversation, target: place.seq, ...what });
+    call()
+      .then(
+        ({ seq }) => this.#history.write({ kind: 'changed', change, ...(seq === undefined ? {} : { seq }) }),
+        ({ code, temporary }: { code: string; temporary: boolean }) =>
+          this.#history.write({ kind: 'unchanged', change, code, forGood: !temporary }),
+      )
+      .finally(() => this.#unanswered--);
+  }
+
+  /** From now on it wants to know who of these is online. */
+  watch(userIds: readonly string[]): void {
+    for (const user of userIds) {
+      this.#online.set(user, false);
+      this.#history.write({ kind: 'watches', device: this.name, user });
+    }
+    this.client.watchPresence(userIds);
+  }
+
+  /** Those it watches and does not see online. */
+  get seenOffline(): string[] {
+    return [...this.#online].flatMap(([user, online]) => (online ? [] : [user]));
+  }
+
+  #take(event: ChatEvent): Promise<void> | undefined {
+    const { conversationId: conversation, epoch, seq } = event;
+    const write = (): void => {
+      this.#history.write({ kind: 'given', device: this.name, ...entryOf(event) });
+      if (event.event === 'message.created') remember(this.#anybodys, { conversation, seq });
+    };
+    const begun = this.#begin(conversation, epoch, seq - 1);
+    if (begun === undefined) write();
+    else return begun.then(write);
+  }
+
+  /** Let into a conversation it does not know yet, an app reads what is before the place where it is let in. */
+  #begin(conversation: string, epoch: string, head: number): Promise<void> | undefined {
+    if (this.#follows.has(conversation)) return undefined;
+    this.#follows.add(conversation);
+    this.#history.write({ kind: 'begins', device: this.name, conversation, epoch, head });
+    return this.#readUpTo(conversation, head);
+  }
+
+  /** Pages the log up to where events go on by themselves. Put out meanwhile, it starts over when it is let in again. */
+  async #readUpTo(conversation: string, head: number): Promise<void> {
     for (let after = 0; after < head; ) {
-      const page = await this.client.history(conversation, { after, limit: 200 }).catch(() => undefined);
+      const page = await this.client.history(conversation, { after, limit: 200 }).catch((error: { temporary: boolean }) => {
+        if (error.temporary) return undefined;
+        this.#follows.delete(conversation);
+        return 'refused' as const;
+      });
+      if (page === 'refused') return;
       if (page === undefined && this.state === 'closed') return;
-      if (page === undefined) await new Promise((resolve) => setTimeout(resolve, 100));
+      if (page === undefined) await pause(100);
       for (const event of page?.events ?? []) {
         if (event.seq <= head) this.#history.write({ kind: 'reread', device: this.name, ...entryOf(event) });
         after = Math.max(after, event.seq);
@@ -102,15 +203,7 @@ export class Device {
   }
 }
 
-export function entryOf(event: ChatEvent): Entry {
-  const entry: Entry = {
-    conversation: event.conversationId,
-    epoch: event.epoch,
-    seq: event.seq,
-    event: event.event,
-    actor: event.actorId,
-  };
-  if (event.event !== 'message.created') return entry;
-  const { clientMessageId: id, text } = event.data;
-  return { ...entry, ...(id === undefined ? {} : { id }), ...(text === undefined ? {} : { text }) };
+function remember(places: Place[], place: Place): void {
+  places.push(place);
+  if (places.length > REMEMBERED) places.shift();
 }

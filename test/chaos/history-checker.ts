@@ -1,4 +1,6 @@
+import { AskedChanges, type Change } from './asked-changes.ts';
 import type { Entry, HistoryRecord } from './history.ts';
+import { isChange, quote, StoredLog, told } from './stored-log.ts';
 
 /**
  * What can be wrong with a history.
@@ -7,12 +9,17 @@ import type { Entry, HistoryRecord } from './history.ts';
  * - `reordered`: given after a later one
  * - `gap`: an event was given before the one that precedes it
  * - `content`: not what was sent, or not what the log says
- * - `phantom`: given, acknowledged or stored, but never sent, or not in the log
+ * - `phantom`: given, acknowledged or stored, but never sent or asked for, or not in the log
  * - `moved`: one message, two places
  * - `sender-order`: a later message of one sender was stored before an earlier one
- * - `refused`, `unanswered`: a send that failed for good, or was never answered
+ * - `not-member`: given to somebody who was put out and not let in again, or done by somebody who was no member
+ * - `refused`, `unanswered`: a send or a change that failed for good, or was never answered
  * - `not-live`: a device that did not come back
+ * - `presence`: at the end a live user is not seen online by somebody who watches
  * - `incomplete`: the history lacks what is needed to judge it
+ *
+ * Not judged, because a history cannot tell: whether a change that was answered with a temporary failure was carried out, as it may be, later
+ * and more than once; and where exactly what is given to a member ends who is put out, for the word of it may overtake the last events.
  */
 export const PROBLEM_KINDS = [
   'lost',
@@ -23,9 +30,11 @@ export const PROBLEM_KINDS = [
   'phantom',
   'moved',
   'sender-order',
+  'not-member',
   'refused',
   'unanswered',
   'not-live',
+  'presence',
   'incomplete',
 ] as const;
 export type ProblemKind = (typeof PROBLEM_KINDS)[number];
@@ -39,7 +48,21 @@ export interface Problem {
 
 export interface Verdict {
   problems: Problem[];
-  counts: { sent: number; acknowledged: number; given: number; stored: number; resets: number; devices: number; conversations: number };
+  counts: {
+    sent: number;
+    acknowledged: number;
+    /** Sends of members who were, or may have been, put out meanwhile. */
+    refused: number;
+    given: number;
+    stored: number;
+    resets: number;
+    /** Acknowledged, by the name of the event. */
+    changes: Record<string, number>;
+    /** Pairs of a device and a user whose coming and going it wants to know. */
+    watched: number;
+    devices: number;
+    conversations: number;
+  };
 }
 
 interface Send {
@@ -63,16 +86,13 @@ interface View {
   /** Nothing up to here is owed. */
   base: number;
   last: number;
-  held: Map<number, Entry>;
+  held: Map<number, Held>;
   /** Where each message was given, by clientMessageId. */
   places: Map<string, number>;
 }
 
-interface Log {
-  head?: number;
-  entries: Map<number, Entry>;
-  places: Map<string, number>;
-}
+/** `letIn`: how often the user of the device was to be let in by the time it was given. */
+type Held = Entry & { letIn: number };
 
 /** Reads a history in the order it happened and says what broke a promise. */
 export class HistoryChecker {
@@ -81,9 +101,16 @@ export class HistoryChecker {
   readonly #members = new Map<string, string[]>();
   readonly #sends = new Map<string, Send>();
   readonly #views = new Map<string, View>();
-  readonly #logs = new Map<string, Log>();
+  readonly #logs = new Map<string, StoredLog>();
   readonly #states = new Map<string, string>();
-  readonly #counts = { sent: 0, acknowledged: 0, given: 0, stored: 0, resets: 0 };
+  readonly #asked = new AskedChanges();
+  /** Refused for good: judged at the end, by the log. */
+  readonly #refusals: { change: Change; code: string; t: number; mayHaveBeenOut: boolean }[] = [];
+  /** Conversations that fell back behind what devices had been given. */
+  readonly #fellBack = new Set<string>();
+  /** Whether the user is seen online, by `device user`; undefined before the first word. */
+  readonly #watched = new Map<string, boolean | undefined>();
+  readonly #counts = { sent: 0, acknowledged: 0, refused: 0, given: 0, stored: 0, resets: 0, changes: {} as Record<string, number> };
 
   take(record: HistoryRecord): void {
     const { t } = record;
@@ -93,24 +120,38 @@ export class HistoryChecker {
         break;
       case 'conversation':
         this.#members.set(record.conversation, record.members);
+        this.#asked.begin(record.conversation, record.members);
         break;
       case 'follows':
-        this.#views.set(`${record.device} ${record.conversation}`, {
-          ...{ device: record.device, conversation: record.conversation, epoch: record.epoch, base: record.seq, last: record.seq },
-          ...{ over: new Set(), held: new Map(), places: new Map() },
-        });
+        this.#view(record, record.seq, record.seq);
+        break;
+      case 'begins':
+        this.#view(record, 0, record.head);
         break;
       case 'send':
         this.#counts.sent++;
-        this.#sends.set(record.id, { ...record, user: this.#users.get(record.device) ?? record.device });
+        this.#sends.set(record.id, { ...record, user: this.#userOf(record.device) });
         break;
       case 'ack':
         this.#acknowledged(record, t);
         break;
-      case 'refused': {
-        const send = this.#sends.get(record.id);
-        if (send !== undefined) send.refused = true;
-        this.#object('refused', `message ${record.id} of ${record.device} was refused for good: ${record.code}`, t);
+      case 'refused':
+        this.#refused(record, t);
+        break;
+      case 'change':
+        this.#asked.ask(record);
+        break;
+      case 'changed': {
+        const change = this.#asked.acknowledge(record.change, record.seq, t);
+        if (change === undefined) this.#object('phantom', `change ${record.change} was acknowledged, but never asked for`, t);
+        else this.#counts.changes[change.event] = (this.#counts.changes[change.event] ?? 0) + 1;
+        break;
+      }
+      case 'unchanged': {
+        const change = this.#asked.fail(record.change, record.forGood);
+        if (change === undefined || !record.forGood) break;
+        const mayHaveBeenOut = this.#asked.mayHaveBeenOut(change.conversation, change.actor, change.t);
+        this.#refusals.push({ change, code: record.code, t, mayHaveBeenOut });
         break;
       }
       case 'given':
@@ -123,12 +164,18 @@ export class HistoryChecker {
         break;
       case 'reread': {
         const view = this.#views.get(`${record.device} ${record.conversation}`);
-        if (view?.epoch === record.epoch) view.held.set(record.seq, record);
-        this.#wasSent(record, `${record.device} read again`, t);
+        if (view?.epoch === record.epoch) view.held.set(record.seq, this.#held(record.device, record));
+        this.#wasAsked(record, `${record.device} read again`, t);
         break;
       }
       case 'state':
         this.#states.set(record.device, record.state);
+        break;
+      case 'watches':
+        this.#watched.set(`${record.device} ${record.user}`, undefined);
+        break;
+      case 'presence':
+        this.#watched.set(`${record.device} ${record.user}`, record.online);
         break;
       case 'log':
         this.#stored(record);
@@ -141,14 +188,18 @@ export class HistoryChecker {
 
   /** The end of the history. */
   finish(): Verdict {
-    for (const [conversation, log] of this.#logs) this.#checkLog(conversation, log);
+    const object = this.#object.bind(this);
+    for (const log of this.#logs.values()) log.check(this.#asked, (id) => this.#sends.get(id)?.text, object);
     for (const send of this.#sends.values()) this.#checkOutcome(send);
     this.#checkSenderOrder();
+    this.#checkChanges();
+    this.#checkMemberChanges();
     for (const view of this.#views.values()) this.#checkView(view);
     this.#checkDevices();
+    this.#checkPresence();
     return {
       problems: this.#problems,
-      counts: { ...this.#counts, devices: this.#users.size, conversations: this.#members.size },
+      counts: { ...this.#counts, watched: this.#watched.size, devices: this.#users.size, conversations: this.#members.size },
     };
   }
 
@@ -156,13 +207,34 @@ export class HistoryChecker {
     this.#problems.push({ kind, message, ...(t === undefined ? {} : { t }) });
   }
 
-  #log(conversation: string): Log {
+  #log(conversation: string): StoredLog {
     let log = this.#logs.get(conversation);
     if (log === undefined) {
-      log = { entries: new Map(), places: new Map() };
+      log = new StoredLog(conversation);
       this.#logs.set(conversation, log);
     }
     return log;
+  }
+
+  #view({ device, conversation, epoch }: { device: string; conversation: string; epoch: string }, base: number, last: number): void {
+    const view = { device, conversation, epoch, over: new Set<string>(), base, last, held: new Map(), places: new Map() };
+    this.#views.set(`${device} ${conversation}`, view);
+  }
+
+  #held(device: string, entry: Entry): Held {
+    return { ...entry, letIn: this.#asked.lettingIn(entry.conversation, this.#userOf(device)) };
+  }
+
+  #userOf(device: string): string {
+    return this.#users.get(device) ?? device;
+  }
+
+  #refused({ device, id, code }: { device: string; id: string; code: string }, t: number): void {
+    const send = this.#sends.get(id);
+    if (send !== undefined) send.refused = true;
+    if (code === 'CHAT_ERR_NOT_MEMBER' && send !== undefined && this.#asked.mayHaveBeenOut(send.conversation, send.user, send.t)) {
+      this.#counts.refused++;
+    } else this.#object('refused', `message ${id} of ${device} was refused for good: ${code}`, t);
   }
 
   #acknowledged(ack: { device: string; conversation: string; id: string; seq: number }, t: number): void {
@@ -202,13 +274,14 @@ export class HistoryChecker {
       this.#object('doubled', `${device} was given message ${entry.id} twice in ${conversation}: as seq ${place} and as seq ${seq}`, t);
     }
     if (entry.id !== undefined) view.places.set(entry.id, seq);
-    view.held.set(seq, entry);
+    view.held.set(seq, this.#held(device, entry));
     view.last = Math.max(view.last, seq);
-    this.#wasSent(entry, `${device} was given`, t);
+    this.#wasAsked(entry, `${device} was given`, t);
   }
 
   #reset({ device, conversation, epoch, head }: { device: string; conversation: string; epoch: string; head: number }): void {
     const view = this.#views.get(`${device} ${conversation}`);
+    this.#fellBack.add(conversation);
     if (view === undefined) return;
     view.over.add(view.epoch);
     view.epoch = epoch;
@@ -218,20 +291,38 @@ export class HistoryChecker {
     view.places.clear();
   }
 
-  /** A message that turns up anywhere is one that was sent, unchanged. */
-  #wasSent(entry: Entry, where: string, t?: number): void {
+  /** Whatever turns up anywhere was asked for before. A message is as it was sent, or as an edit or a deletion may have left it. */
+  #wasAsked(entry: Entry, where: string, t?: number): void {
+    const { conversation, actor, seq, text } = entry;
+    const what = `${where} seq ${seq} of ${conversation}`;
+    if (isChange(entry)) this.#wasChanged(entry, what, t);
     if (entry.event !== 'message.created') return;
+    if (entry.deleted) {
+      if (!this.#asked.mayBeDeleted(conversation, actor, seq)) this.#object('content', `${what} as deleted, which nobody asked for`, t);
+      return;
+    }
     const send = this.#sends.get(entry.id ?? '');
-    const what = `${where} seq ${entry.seq} of ${entry.conversation}`;
     if (send === undefined) {
       this.#object('phantom', `${what}, message ${entry.id}, which was never sent`, t);
       return;
     }
-    if (send.conversation !== entry.conversation) {
+    if (send.conversation !== conversation)
       this.#object('content', `${what}, message ${entry.id}, which was sent to ${send.conversation}`, t);
+    if (send.user !== actor) this.#object('content', `${what} as a message of ${actor}, but ${send.user} sent it`, t);
+    if (send.text !== text && !this.#asked.mayRead(conversation, actor, seq, text)) {
+      this.#object('content', `${what} as ${quote(text)}, but ${quote(send.text)} was sent`, t);
     }
-    if (send.user !== entry.actor) this.#object('content', `${what} as a message of ${entry.actor}, but ${send.user} sent it`, t);
-    if (send.text !== entry.text) this.#object('content', `${what} as ${quote(entry.text)}, but ${quote(send.text)} was sent`, t);
+  }
+
+  #wasChanged(entry: Entry, what: string, t?: number): void {
+    const { conversation, event, actor, target = 0, text } = entry;
+    if (this.#asked.times(entry) === 0) {
+      this.#object('phantom', `${what} (${told(entry)}), which nobody asked for`, t);
+    } else if (event === 'message.edited' && !this.#asked.mayRead(conversation, actor, target, text)) {
+      // A deletion takes the text of the edits as well.
+      if (text === undefined && this.#asked.mayBeDeleted(conversation, actor, target)) return;
+      this.#object('content', `${what} as an edit to ${quote(text)}, which nobody asked for`, t);
+    }
   }
 
   #stored(entry: Entry): void {
@@ -246,14 +337,7 @@ export class HistoryChecker {
       }
       log.places.set(entry.id, entry.seq);
     }
-    this.#wasSent(entry, 'the log has');
-  }
-
-  #checkLog(conversation: string, { head, entries }: Log): void {
-    if (head === undefined) this.#object('incomplete', `the log of ${conversation} was not read to its end`);
-    for (let seq = 1; seq <= (head ?? 0); seq++) {
-      if (!entries.has(seq)) this.#object('gap', `the log of ${conversation} has no seq ${seq}, though it goes on to ${head}`);
-    }
+    this.#wasAsked(entry, 'the log has');
   }
 
   #checkOutcome(send: Send): void {
@@ -267,6 +351,8 @@ export class HistoryChecker {
     const place = log.places.get(id);
     if (place === undefined) {
       const there = log.entries.get(seq);
+      // Its id was erased with the rest of it.
+      if (there?.deleted && there.actor === send.user) return;
       const instead = there === undefined ? 'nothing' : told(there);
       this.#object(
         'lost',
@@ -293,25 +379,76 @@ export class HistoryChecker {
     }
   }
 
+  #checkChanges(): void {
+    for (const change of this.#asked.all()) {
+      this.#logs.get(change.conversation)?.checkChange(change, this.#object.bind(this));
+      if (change.outcome === undefined) {
+        this.#object('unanswered', `${change.event} ${change.change} of ${change.actor} was never answered`, change.t);
+      }
+    }
+    for (const { change, code, t, mayHaveBeenOut } of this.#refusals) {
+      const { conversation, event, actor, target } = change;
+      if (code === 'CHAT_ERR_NOT_MEMBER' && mayHaveBeenOut) continue;
+      const gone = this.#fellBack.has(conversation) || this.#logs.get(conversation)?.entries.get(target ?? 0)?.deleted === true;
+      if (code === 'CHAT_ERR_MESSAGE_NOT_FOUND' && gone) continue;
+      this.#object('refused', `${event} ${change.change} of ${actor} was refused for good: ${code}`, t);
+    }
+  }
+
+  #checkMemberChanges(): void {
+    const acknowledged = [...this.#asked.all()].filter(({ event, outcome }) => event.startsWith('member.') && outcome === 'acknowledged');
+    for (const [conversation, changes] of Map.groupBy(acknowledged, (change) => change.conversation)) {
+      for (const user of new Set(changes.flatMap(({ users = [] }) => users))) {
+        const ofUser = changes.filter(({ users }) => users?.includes(user));
+        const wasIn = this.#members.get(conversation)?.includes(user) === true;
+        this.#logs.get(conversation)?.checkStates(user, wasIn, ofUser, this.#object.bind(this));
+      }
+    }
+  }
+
   #checkView({ device, conversation, base, held }: View): void {
     const log = this.#logs.get(conversation);
     if (log?.head === undefined) {
       if (log === undefined) this.#object('incomplete', `the log of ${conversation} was not read`);
       return;
     }
+    const user = this.#userOf(device);
+    const { membership } = log;
+    // Who is out heard of it at some point, and of nothing from then on.
+    const end = membership.members.includes(user) ? log.head : Math.max(base, ...held.keys());
     for (let seq = base + 1; seq <= log.head; seq++) {
       const stored = log.entries.get(seq);
       if (stored === undefined) continue;
       const given = held.get(seq);
-      if (given === undefined) this.#object('lost', `${device} was never given seq ${seq} of ${conversation} (${told(stored)})`);
-      else if (given.event !== stored.event || given.actor !== stored.actor || given.id !== stored.id || given.text !== stored.text) {
-        this.#object('content', `${device} was given ${told(given)} as seq ${seq} of ${conversation}, but the log has ${told(stored)}`);
+      if (given !== undefined) this.#compare(device, given, stored);
+      else if (seq <= end && membership.includes(user, seq)) {
+        this.#object('lost', `${device} was never given seq ${seq} of ${conversation} (${told(stored)})`);
       }
     }
     for (const [seq, given] of held) {
-      if (!log.entries.has(seq))
-        this.#object('phantom', `${device} was given seq ${seq} of ${conversation} (${told(given)}), which the log lacks`);
+      const what = `${device} was given seq ${seq} of ${conversation} (${told(given)})`;
+      if (!log.entries.has(seq)) this.#object('phantom', `${what}, which the log lacks`);
+      if (membership.includes(user, seq)) continue;
+      // Once let in again it is theirs to read, but not before.
+      const before = membership.stays(user, seq);
+      const since = membership.stays(user, Number.POSITIVE_INFINITY);
+      if (since === before || given.letIn <= before) this.#object('not-member', `${what}, when ${user} was no member`);
     }
+  }
+
+  /** The text aside: it was judged when it came, and may have been changed since. */
+  #compare(device: string, given: Entry, stored: Entry): void {
+    const same =
+      given.event === stored.event &&
+      given.actor === stored.actor &&
+      given.target === stored.target &&
+      given.emoji === stored.emoji &&
+      given.users?.join() === stored.users?.join() &&
+      (given.id === stored.id || given.deleted || stored.deleted) &&
+      (given.event !== 'message.edited' || given.text === stored.text || given.text === undefined || stored.text === undefined);
+    if (same) return;
+    const { seq, conversation } = stored;
+    this.#object('content', `${device} was given ${told(given)} as seq ${seq} of ${conversation}, but the log has ${told(stored)}`);
   }
 
   #checkDevices(): void {
@@ -319,21 +456,27 @@ export class HistoryChecker {
       const state = this.#states.get(device);
       if (state !== 'live') this.#object('not-live', `${device} of ${user} was not live at the end, but ${state ?? 'never connected'}`);
       for (const [conversation, members] of this.#members) {
-        if (members.includes(user) && !this.#views.has(`${device} ${conversation}`)) {
+        if (this.#views.has(`${device} ${conversation}`)) continue;
+        if (members.includes(user)) {
           this.#object('incomplete', `${device} of ${user} never followed ${conversation}, of which ${user} is a member`);
+        } else if (this.#logs.get(conversation)?.membership.members.includes(user)) {
+          this.#object('lost', `${device} was never given anything of ${conversation}, which ${user} was let into`);
         }
       }
     }
   }
-}
 
-function told(entry: Entry): string {
-  return entry.id === undefined ? `${entry.event} by ${entry.actor}` : `message ${entry.id} of ${entry.actor}`;
-}
-
-function quote(text: string | undefined): string {
-  if (text === undefined) return 'no text';
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+  #checkPresence(): void {
+    const live = new Set([...this.#users].flatMap(([device, user]) => (this.#states.get(device) === 'live' ? [user] : [])));
+    for (const [pair, online] of this.#watched) {
+      const [device = '', user = ''] = pair.split(' ');
+      if (online === true || !live.has(user)) continue;
+      this.#object(
+        'presence',
+        `${device} ${online === undefined ? 'was told nothing of' : 'sees offline'} ${user}, who is live at the end`,
+      );
+    }
+  }
 }
 
 /** Judges a whole history. */

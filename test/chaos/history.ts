@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** What stands at one place of a conversation. `id` and `text` are those of a message; other events have neither. */
+/** What stands at one place of a conversation. */
 export interface Entry {
   conversation: string;
   epoch: string;
@@ -9,10 +9,23 @@ export interface Entry {
   /** Name of the log event, such as `message.created`. */
   event: string;
   actor: string;
-  /** clientMessageId. */
+  /** clientMessageId of a message. */
   id?: string;
+  /** Of a message, as it stands, or of an edit. */
   text?: string;
+  /** A message whose content is erased. */
+  deleted?: true;
+  /** Who reacted to a message, by emoji, as it stands. */
+  reactions?: Record<string, string[]>;
+  /** The message an edit, a deletion or a reaction is about. */
+  target?: number;
+  emoji?: string;
+  /** Who was let in or put out. */
+  users?: string[];
 }
+
+/** What an entry says, apart from where it stands. */
+export type Content = Pick<Entry, 'conversation' | 'event' | 'actor' | 'text' | 'target' | 'emoji' | 'users'>;
 
 /** What happened, without its time. */
 export type Happening =
@@ -25,12 +38,23 @@ export type Happening =
   | { kind: 'ack'; device: string; conversation: string; id: string; epoch: string; seq: number }
   /** The server refused this message for good. */
   | { kind: 'refused'; device: string; conversation: string; id: string; code: string }
+  /** Somebody asked once for anything but a message; who asks again asks for another change. */
+  | ({ kind: 'change'; change: string } & Content)
+  /** Acknowledged. Without `seq` the answer did not tell where, or things were so already. */
+  | { kind: 'changed'; change: string; seq?: number }
+  /** Failed: for good, or it may have been carried out all the same. */
+  | { kind: 'unchanged'; change: string; code: string; forGood: boolean }
   /** The app on this device was given an event. */
   | ({ kind: 'given'; device: string } & Entry)
+  /** This device, whose user was let in, is given the conversation from `head` on and reads what is before; anew if it did before. */
+  | { kind: 'begins'; device: string; conversation: string; epoch: string; head: number }
   /** The device was told to forget this conversation; it reads everything up to `head` again. */
   | { kind: 'reset'; device: string; conversation: string; epoch: string; head: number }
   /** An event of what was read again. */
   | ({ kind: 'reread'; device: string } & Entry)
+  /** This device wants to know of this user's coming and going. */
+  | { kind: 'watches'; device: string; user: string }
+  | { kind: 'presence'; device: string; user: string; online: boolean }
   | { kind: 'state'; device: string; state: string }
   | { kind: 'fault'; fault: string; phase: 'begin' | 'end'; detail: string }
   /** An event of the log as REST showed it at the end, when nothing moved any more. */

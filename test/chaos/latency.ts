@@ -19,6 +19,9 @@ const UNDER_WAY_MS = 100;
 export class LatencyMeter {
   readonly #sent = new Map<string, Sent>();
   readonly #samples = { ack: { calm: [] as number[], fault: [] as number[] }, delivery: { calm: [] as number[], fault: [] as number[] } };
+  readonly #users = new Map<string, string>();
+  /** When each member was let in last, by conversation and user. */
+  readonly #letIn = new Map<string, number>();
   #faults = 0;
 
   take(record: HistoryRecord): void {
@@ -27,8 +30,19 @@ export class LatencyMeter {
       if (record.phase === 'begin') this.#disturb(record.t);
     } else if (record.kind === 'send') {
       this.#sent.set(record.id, { t: record.t, disturbed: this.#faults > 0 });
+    } else if (record.kind === 'device') this.#users.set(record.device, record.user);
+    else if (record.kind === 'change' && record.event === 'member.added') {
+      for (const user of record.users ?? []) this.#letIn.set(`${record.conversation} ${user}`, record.t);
     } else if (record.kind === 'ack') this.#sample('ack', record.id, record.t);
-    else if (record.kind === 'given' && record.id !== undefined) this.#sample('delivery', record.id, record.t);
+    else if (record.kind === 'given' && record.id !== undefined && !this.#wasOut(record.device, record.conversation, record.id)) {
+      this.#sample('delivery', record.id, record.t);
+    }
+  }
+
+  /** What was sent before its user was let in, a device reads when it can. */
+  #wasOut(device: string, conversation: string, id: string): boolean {
+    const letIn = this.#letIn.get(`${conversation} ${this.#users.get(device)}`);
+    return letIn !== undefined && (this.#sent.get(id)?.t ?? 0) < letIn;
   }
 
   /** What was sent shortly before a fault may still be on its way. */

@@ -10,12 +10,13 @@ import { runChaos } from './run.ts';
 
 /** `npm run chaos`: the long form of test/chaos/chaos.test.ts, and the checker alone on a history that was written before. */
 
-const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R] [--users U] [--faults LIST] [--folder F]
+const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R] [--churn C] [--users U] [--faults LIST] [--folder F]
        npm run chaos -- --check HISTORY
 
   --seed N      order and choice of the faults; printed, so that a run can be repeated. Default: a random one
   --minutes M   how long; every fault comes at least once. Default: 10
-  --rate R      messages a second. Default: 150
+  --rate R      messages, edits, deletions and reactions a second. Default: 150
+  --churn C     users put out of a group or let in, a second. Default: 3
   --users U     users, with one to three devices each. Default: 40
   --faults LIST some of: ${Object.keys(FAULTS).join(', ')}
   --folder F    takes history.jsonl and processes.log. Default: a new one in the temporary folder
@@ -47,6 +48,7 @@ if (options.help) {
     groups: Math.ceil(options.users / 2),
     groupSize: Math.min(5, options.users),
     rate: options.rate,
+    churn: options.churn,
     durationMs: options.minutes * 60_000,
     calmMs: 4000,
     cutMs: 6000,
@@ -64,13 +66,14 @@ function parse() {
       seed: { type: 'string' },
       minutes: { type: 'string' },
       rate: { type: 'string' },
+      churn: { type: 'string' },
       users: { type: 'string' },
       faults: { type: 'string' },
       folder: { type: 'string' },
       check: { type: 'string' },
     },
   });
-  const number = (name: 'seed' | 'minutes' | 'rate' | 'users', otherwise: number, least: number): number => {
+  const number = (name: 'seed' | 'minutes' | 'rate' | 'churn' | 'users', otherwise: number, least: number): number => {
     const value = values[name] === undefined ? otherwise : Number(values[name]);
     if (!Number.isFinite(value) || value < least) throw new Error(`--${name} takes a number from ${least} on`);
     return value;
@@ -86,6 +89,7 @@ function parse() {
     seed: number('seed', Math.floor(Math.random() * 2 ** 32), 0),
     minutes: number('minutes', 10, 0),
     rate: number('rate', 150, 1),
+    churn: number('churn', 3, 0),
     users: number('users', 40, 2),
   };
 }

@@ -17,8 +17,10 @@ export interface ChaosOptions {
   users: number;
   groups: number;
   groupSize: number;
-  /** Messages sent per second. */
+  /** Messages and changes per second. */
   rate: number;
+  /** Users put out of a group or let in, per second. */
+  churn: number;
   /** After every fault has come once, random ones follow until this much time is over, ms. */
   durationMs: number;
   /** Between two faults, ms. */
@@ -39,6 +41,9 @@ export interface ChaosResult extends Verdict {
 
 const LIVE_AGAIN_MS = 30_000;
 const SETTLE_MS = 60_000;
+const LEASE_MS = 5000;
+/** Once everyone is back: what a gateway that died said of its users lapses with its lease, and the others say the rest at once. */
+const SEEN_MS = 2 * LEASE_MS;
 
 /**
  * Chats at a steady rate while one thing after another breaks, and judges what everyone was told. Rejects when the system does not come back;
@@ -59,16 +64,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const cluster = await TestCluster.start({
     drainSeconds: options.drainSeconds,
     log: join(folder, 'processes.log'),
-    gatewayEnv: { MESSAGING_CONNECTION_MAX_AGE_MS: '10000', PRESENCE_LEASE_MS: '5000' },
+    gatewayEnv: { MESSAGING_CONNECTION_MAX_AGE_MS: '10000', PRESENCE_LEASE_MS: `${LEASE_MS}`, PRESENCE_GRACE_MS: '1000' },
   });
   const redisCalls = new RedisCalls(cluster.redis);
   let load: ChatLoad | undefined;
   const faults: string[] = [];
   try {
-    const { users, groups, groupSize } = options;
-    load = await ChatLoad.prepare({ demo: cluster.demo, history, random, users, groups, groupSize, rate });
+    const { users, groups, groupSize, churn } = options;
+    load = await ChatLoad.prepare({ demo: cluster.demo, history, random, users, groups, groupSize, rate, churn });
     const shape = `${cluster.gateways.length} gateways, ${cluster.messaging.length} messaging, ${cluster.redis.nodes.length} Redis nodes`;
-    const clients = `${load.devices.length} devices of ${users} users in ${load.conversations.size} conversations, ${rate} messages/s`;
+    const clients = `${load.devices.length} devices of ${users} users in ${load.conversations.size} conversations, ${rate} messages and changes/s, ${churn} come or go/s`;
     print(`chaos, seed ${seed}: ${shape}; ${clients}`);
     history.write({ kind: 'run', seed, about: `${shape}; ${clients}` });
     await redisCalls.start();
@@ -83,6 +88,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await pause(options.calmMs);
     load.stop();
     await load.settle(SETTLE_MS);
+    // Whether it comes to that is for the checker to judge.
+    await load.allSeen(SEEN_MS).catch(() => {});
   } catch (error) {
     print(`given up: ${(error as Error).message}`);
     print(describeHistory({ ...checker.finish(), problems: [] }, latency, historyPath).replace(/\n.*$/, ''));
@@ -111,6 +118,7 @@ async function inject(name: string, context: FaultContext, history: HistoryWrite
   history.write({ kind: 'fault', fault: name, phase: 'begin', detail: '' });
   const detail = await FAULTS[name]!(context);
   await context.load.allLive(LIVE_AGAIN_MS);
+  await context.load.allSeen(SEEN_MS);
   await context.cluster.balanced();
   history.write({ kind: 'fault', fault: name, phase: 'end', detail });
   const times = `${(begin / 1000).toFixed(1).padStart(6)} to ${(history.now / 1000).toFixed(1).padStart(6)} s`;
@@ -118,8 +126,13 @@ async function inject(name: string, context: FaultContext, history: HistoryWrite
 }
 
 function describeHistory({ counts, problems }: Verdict, latency: LatencyMeter, path: string): string {
-  const { sent, acknowledged, given, stored, resets } = counts;
-  const lines = [`sent ${sent}, acknowledged ${acknowledged}, given to devices ${given}, in the logs ${stored}, resets ${resets}`];
+  const { sent, acknowledged, refused, given, stored, resets, changes, watched } = counts;
+  const lines = [
+    `sent ${sent}, acknowledged ${acknowledged}, from outside ${refused}, given to devices ${given}, in the logs ${stored}, resets ${resets}`,
+    `changed: ${Object.entries(changes)
+      .map(([event, count]) => `${event} ${count}`)
+      .join(', ')}; watched ${watched}`,
+  ];
   for (const what of ['ack', 'delivery'] as const) {
     for (const when of ['calm', 'fault'] as const) {
       const found = latency.percentiles(what, when);
