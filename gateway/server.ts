@@ -63,5 +63,7 @@ async function main(): Promise<void> {
 function oneLine(error: unknown): string {
   const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string };
   if (code === 'EADDRINUSE') return `${address}:${port} is in use; stop what listens there, or set GATEWAY_PORT or GATEWAY_ADMIN_PORT`;
+  if (code === 'CHAT_ERR_NOT_DURABLE')
+    return 'Redis has fewer replicas in reach than REDIS_MIN_REPLICA_ACKS asks for; start them, or set it lower';
   return message ?? String(error);
 }

@@ -59,16 +59,19 @@ export class Audit {
 
   async #each(look: (user: LocalUser) => Promise<void>): Promise<void> {
     const users = [...this.#users.values()].values();
+    const failures: unknown[] = [];
     const work = async (): Promise<void> => {
-      for (const user of users) await this.#guarded(look, user);
+      for (const user of users) await look(user).catch((error) => failures.push(error));
     };
     await Promise.all(Array.from({ length: CONCURRENT }, work));
+    this.#tell(failures);
   }
 
   /** The part of a round that is due after so many ms. */
   async part(ms: number): Promise<void> {
     if (this.#roundBusy) return;
     this.#roundBusy = true;
+    const failures: unknown[] = [];
     for (let left = Math.ceil((this.#users.size * ms) / ROUND_MS); left > 0; left--) {
       this.#round ??= this.#users.values()[Symbol.iterator]();
       const next = this.#round.next();
@@ -76,18 +79,17 @@ export class Audit {
         this.#round = undefined;
         break;
       }
-      await this.#guarded((user) => this.#closeRevoked(user), next.value);
-      await this.#guarded((user) => this.#followAwake(user), next.value);
+      await this.#closeRevoked(next.value).catch((error) => failures.push(error));
+      await this.#followAwake(next.value).catch((error) => failures.push(error));
     }
     this.#roundBusy = false;
+    this.#tell(failures);
   }
 
-  async #guarded(look: (user: LocalUser) => Promise<void>, user: LocalUser): Promise<void> {
-    try {
-      await look(user);
-    } catch (error) {
-      this.#log.warn({ err: error }, 'a user could not be audited');
-    }
+  /** One line, not one a user: what fails, fails for many. */
+  #tell(failures: readonly unknown[]): void {
+    if (failures.length > 0)
+      this.#log.warn({ err: failures[0], failures: failures.length }, 'users could not be audited; the next round will');
   }
 
   async #closeRevoked(user: LocalUser): Promise<void> {
