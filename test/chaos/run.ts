@@ -41,9 +41,9 @@ export interface ChaosResult extends Verdict {
 
 const LIVE_AGAIN_MS = 30_000;
 const SETTLE_MS = 60_000;
-const LEASE_MS = 5000;
-/** Once everyone is back: what a gateway that died said of its users lapses with its lease, and the others say the rest at once. */
-const SEEN_MS = 2 * LEASE_MS;
+/** Short, so that what a gateway that died said of its users has mostly lapsed when it is looked at, after the calm. */
+const LEASE_MS = 2000;
+const SEEN_MS = 5 * LEASE_MS;
 
 /**
  * Chats at a steady rate while one thing after another breaks, and judges what everyone was told. Rejects when the system does not come back;
@@ -82,6 +82,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const context: FaultContext = { cluster, load, redisCalls, random, cutMs: options.cutMs, drainSeconds: options.drainSeconds };
     for (const fault of faultPlan(random, options.faults ?? Object.keys(FAULTS), options.durationMs)) {
       await pause(options.calmMs);
+      await load.allSeen(SEEN_MS);
       faults.push(fault);
       await inject(fault, context, history, print);
     }
@@ -118,7 +119,6 @@ async function inject(name: string, context: FaultContext, history: HistoryWrite
   history.write({ kind: 'fault', fault: name, phase: 'begin', detail: '' });
   const detail = await FAULTS[name]!(context);
   await context.load.allLive(LIVE_AGAIN_MS);
-  await context.load.allSeen(SEEN_MS);
   await context.cluster.balanced();
   history.write({ kind: 'fault', fault: name, phase: 'end', detail });
   const times = `${(begin / 1000).toFixed(1).padStart(6)} to ${(history.now / 1000).toFixed(1).padStart(6)} s`;
