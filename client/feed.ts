@@ -139,9 +139,12 @@ export class Feed {
     this.drain();
   }
 
-  /** The user is no member any more. The place stays known in memory, so that a late echo of what was seen is still dropped. */
-  removed(): void {
-    if (this.gone) return;
+  /**
+   * The user is no member any more, by the event that is named, if one is; with a later one taken already, the user has been let in again.
+   * The place stays known in memory, so that a late echo of what was seen is still dropped.
+   */
+  removed({ seq, epoch }: { seq?: number; epoch?: string } = {}): void {
+    if (this.gone || (seq !== undefined && epoch === this.epoch && this.last > seq)) return;
     this.leave();
     this.queue.push({ kind: 'conversation', change: 'removed', conversationId: this.conversationId });
     this.drain();

@@ -105,7 +105,7 @@ export class Feeds {
       }
       case 'conversation':
         if (frame.change === 'added') feed.added(frame.conversation);
-        else if (frame.change === 'removed') feed.removed();
+        else if (frame.change === 'removed') feed.removed(frame);
     }
   }
 

@@ -210,7 +210,7 @@ export interface ServerFrameFields {
   receipt: { conversationId: string; userId: string; kind: 'read' | 'delivered'; seq: number; at: number };
   typing: { conversationId: string; userId: string; active: boolean };
   presence: PresenceState;
-  conversation: { conversationId: string; change: 'added' | 'removed'; conversation?: Conversation };
+  conversation: { conversationId: string; change: 'added' | 'removed'; conversation?: Conversation; seq?: number; epoch?: string };
   'sync.page': {
     conversationId: string;
     epoch: string;

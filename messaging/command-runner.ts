@@ -5,7 +5,7 @@ import type { CommandRequest, StoreOk, StoreResult } from '../shared/engine/stor
 import { ChatError } from '../shared/errors.ts';
 import { newEventId } from '../shared/ids.ts';
 import type { Command, CommandFailed, CommandOp, CommandResult } from '../shared/schemas/commands.ts';
-import type { ConversationId, UserId } from '../shared/schemas/primitives.ts';
+import type { UserId } from '../shared/schemas/primitives.ts';
 import { topics, type UserTopicMessage } from '../shared/schemas/topics.ts';
 import type { Awakener } from './awakener.ts';
 import { createCommandCheck } from './command-check.ts';
@@ -92,19 +92,19 @@ export class CommandRunner {
     return results;
   }
 
-  async #settle({ conversationId, wake, added, removed }: StoreOk, op: CommandOp): Promise<void> {
+  async #settle({ conversationId, wake, added, removed, seq, epoch }: StoreOk, op: CommandOp): Promise<void> {
     if (wake !== undefined) {
       this.#metrics.wakes.inc();
       await this.#awakener.wake(conversationId, wake, { membersChanged: WIDENING.has(op) });
     }
     await this.#tell(added, { kind: 'added', conversationId });
-    await this.#tell(removed, { kind: 'removed', conversationId });
+    if (seq !== undefined && epoch !== undefined) await this.#tell(removed, { kind: 'removed', conversationId, seq, epoch });
   }
 
   /** Best effort: the same fact is in the conversation's log, and in the next sync. */
-  async #tell(userIds: UserId[] | undefined, message: { kind: 'added' | 'removed'; conversationId: ConversationId }): Promise<void> {
+  async #tell(userIds: UserId[] | undefined, message: Extract<UserTopicMessage, { kind: 'added' | 'removed' }>): Promise<void> {
     if (userIds === undefined || userIds.length === 0) return;
-    const payload = JSON.stringify(message satisfies UserTopicMessage);
+    const payload = JSON.stringify(message);
     const told = await Promise.allSettled(userIds.map((userId) => this.#engine.bus.publish(topics.user(userId), payload)));
     const lost = told.filter((outcome) => outcome.status === 'rejected');
     if (lost.length > 0)

@@ -251,7 +251,8 @@ export class Hub {
       case 'removed':
         // Out of the topic it goes with the log event, in order; this only tells the app, also when the conversation sleeps.
         for (const connection of user.connections) {
-          connection.send({ type: 'conversation', conversationId: message.conversationId, change: 'removed' });
+          const { conversationId, seq, epoch } = message;
+          connection.send({ type: 'conversation', conversationId, change: 'removed', seq, epoch });
         }
         return;
       case 'revoked':

@@ -196,8 +196,10 @@ export const SERVER_FRAMES = {
       conversationId: ConversationId,
       change: Type.Union([Type.Literal('added'), Type.Literal('removed')]),
       conversation: Type.Optional(Conversation),
+      seq: Type.Optional(CursorSeq),
+      epoch: Type.Optional(Epoch),
     },
-    'You were added to a conversation, or removed from it.',
+    'You were added to a conversation, or removed from it, by the event that seq and epoch name: whoever has seen a later one was let in again.',
   ),
   'sync.page': serverFrame(
     'sync.page',

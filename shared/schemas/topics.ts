@@ -14,7 +14,13 @@ export type UserTopicMessage =
       until: number;
     }
   | { kind: 'added'; conversationId: ConversationId }
-  | { kind: 'removed'; conversationId: ConversationId }
+  | {
+      kind: 'removed';
+      conversationId: ConversationId;
+      /** The event that put the user out: this word may be overtaken by a later one that lets it in again. */
+      seq: number;
+      epoch: Epoch;
+    }
   | { kind: 'revoked'; sessionId: SessionId };
 
 /** Messages on a user's presence topic; only gateways with a watcher of the user listen. */

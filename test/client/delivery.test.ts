@@ -256,6 +256,22 @@ test('the event that lets the user in again is enough, should the word of it be 
   );
 });
 
+test('the word of being put out is void when it comes after the user was let in again', async (t) => {
+  const h = harness(t);
+  const socket = await h.live(page(3));
+  const putOut = (seq: number) => ({ type: 'conversation', conversationId: ONE, change: 'removed', seq, epoch: EPOCH }) as const;
+  socket.push(event(4, { event: 'member.removed', data: { userId: 'ana' } }));
+  socket.push(event(5, { event: 'member.added', data: { members: [{ userId: 'ana', role: 'member' }] } }));
+  socket.push(putOut(4));
+  socket.push(event(6));
+  assert.deepEqual(h.seqs(), [4, 5, 6]);
+  assert.deepEqual(h.payloads('conversation'), []);
+  socket.push(putOut(6));
+  socket.push(event(7));
+  assert.deepEqual(h.seqs(), [4, 5, 6]);
+  assert.equal(h.client.cursor(ONE), undefined);
+});
+
 test('a gap in a conversation the user is no member of any more is given up', async (t) => {
   const h = harness(t);
   const socket = await h.live(page(3));

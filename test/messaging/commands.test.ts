@@ -162,8 +162,8 @@ test('one who is put out is told so', async (t) => {
   const built = await build(t);
   const id = await group(built, ['bob']);
   const heard = await listen(built, 'bob');
-  await commands(built, { op: 'member.remove', conversationId: id, actorId: 'ana', userId: 'bob' });
-  assert.deepEqual(heard, [{ kind: 'removed', conversationId: id }]);
+  const [removal] = await commands(built, { op: 'member.remove', conversationId: id, actorId: 'ana', userId: 'bob' });
+  assert.deepEqual(heard, [{ kind: 'removed', conversationId: id, seq: removal.seq, epoch: removal.epoch }]);
 });
 
 test('a waking that fails is a temporary error, and the resend wakes', async (t) => {
