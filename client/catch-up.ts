@@ -73,6 +73,7 @@ export class CatchUp {
     }
     const { generation } = this;
     const before = feed.tail;
+    const { admissions } = feed;
     job.running = true;
     this.running++;
     let failure: ChatClientError | undefined;
@@ -91,14 +92,15 @@ export class CatchUp {
     }
     job.running = false;
     this.running--;
-    if (failure !== undefined) this.failed(job, failure);
+    if (failure !== undefined) this.failed(job, failure, feed.admissions > admissions);
     else job.failures = 0;
     this.pump();
   }
 
-  private failed(job: Job, error: ChatClientError): void {
+  /** @param readmitted the user was let in after the read was asked for. */
+  private failed(job: Job, error: ChatClientError, readmitted: boolean): void {
     this.options.onError(error);
-    if (GONE.has(error.code)) {
+    if (GONE.has(error.code) && !readmitted) {
       this.jobs.delete(job.feed);
       job.feed.leave();
       return;

@@ -48,6 +48,8 @@ export class Feed {
   private known = 0;
   private draining = false;
   private gone = false;
+  /** How often the user was found to be a member: what was refused before the last time says nothing. */
+  admissions = 0;
 
   constructor(options: FeedOptions) {
     this.options = options;
@@ -86,7 +88,7 @@ export class Feed {
 
   /** A live log event. One of a conversation the user has left is not for the app, until one lets the user in again. */
   offer(event: ChatEvent): void {
-    if (this.gone && this.letsIn(event)) this.gone = false;
+    if (this.letsIn(event)) this.admit();
     if (this.gone || !this.enter(event.epoch, event.seq - 1) || event.seq <= this.last) return;
     this.known = Math.max(this.known, event.seq);
     this.takeOrHold(event);
@@ -106,7 +108,7 @@ export class Feed {
   /** The conversation's share of a sync. A page without a cursor before it starts the feed at its head. */
   page(page: { epoch: string; head: number; events: readonly ChatEvent[]; continues?: string; conversation?: Conversation }): void {
     const { conversationId } = this;
-    this.gone = false;
+    this.admit();
     if (page.continues !== undefined && page.continues === this.epoch && page.epoch !== this.epoch) this.rename(page.epoch);
     if (page.conversation !== undefined) {
       this.queue.push({ kind: 'conversation', change: 'synced', conversationId, conversation: page.conversation });
@@ -126,14 +128,14 @@ export class Feed {
   reset(epoch: string, head: number, sent: Cursor | undefined): void {
     if (this.retired.includes(epoch)) return;
     if (epoch === this.epoch && (sent === undefined || sent.epoch !== epoch || sent.seq <= head)) return;
-    this.gone = false;
+    this.admit();
     this.restart(epoch, head);
     this.drain();
   }
 
   /** The user was let in, for the first time or again. Events follow by themselves. */
   added(conversation: Conversation | undefined): void {
-    this.gone = false;
+    this.admit();
     const item: FeedItem = { kind: 'conversation', change: 'added', conversationId: this.conversationId };
     this.queue.push(conversation === undefined ? item : { ...item, conversation });
     this.drain();
@@ -173,6 +175,11 @@ export class Feed {
   /** Goes on with what was waiting when the app paused. */
   resume(): void {
     this.drain();
+  }
+
+  private admit(): void {
+    this.gone = false;
+    this.admissions++;
   }
 
   /** The word of being let in again may be lost, or be overtaken by the event. */

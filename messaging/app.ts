@@ -58,7 +58,7 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
   }) as unknown as FastifyInstance;
   const sessions = new Sessions(app.server as unknown as Http2Server);
   app.decorate('sessions', sessions);
-  app.addHook('preClose', async () => sessions.cutAfter(CLOSE_GRACE_MS));
+  app.addHook('preClose', async () => sessions.cutAfter(CLOSE_GRACE_MS, app.log));
 
   await app.register(errors);
   await app.register(serviceAuth, { secrets: serviceSecrets(config), clock });

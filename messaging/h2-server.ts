@@ -72,8 +72,9 @@ export class Sessions {
   }
 
   /** `close()` of the server asks the same of all, and waits; what is left after `graceMs` is cut here, so that it ends. */
-  cutAfter(graceMs: number): void {
+  cutAfter(graceMs: number, log: { warn(details: object, message: string): void }): void {
     const cut = setTimeout(() => {
+      if (this.#open.size > 0) log.warn({ sessions: this.#open.size }, 'cutting connections whose calls have not ended');
       for (const session of this.#open) session.destroy();
     }, graceMs);
     cut.unref();

@@ -51,7 +51,9 @@ async function main(): Promise<void> {
     draining = true;
     app.log.info({ signal, sessions: app.sessions.count }, 'draining');
     if (err === undefined) await drain(config.DRAIN_SECONDS * 1000);
+    app.log.info({ sessions: app.sessions.count }, 'closing');
     await app.close();
+    app.log.info('closed for calls');
     emf.stop();
     await admin.close();
     await engine.close();

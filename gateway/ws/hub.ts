@@ -5,7 +5,9 @@ import type { WebSocket } from 'ws';
 import type { Clock } from '../../shared/clock.ts';
 import type { Bus } from '../../shared/engine/bus.ts';
 import type { SessionStore } from '../../shared/engine/store.ts';
+import { ChatError } from '../../shared/errors.ts';
 import { newConnectionId, newGatewayId } from '../../shared/ids.ts';
+import type { Conversation } from '../../shared/schemas/conversations.ts';
 import type { Limits } from '../../shared/schemas/frames.ts';
 import type { UserId } from '../../shared/schemas/primitives.ts';
 import { topics as topicNames, type UserTopicMessage } from '../../shared/schemas/topics.ts';
@@ -246,14 +248,15 @@ export class Hub {
         return;
       }
       case 'added':
-        void this.#tellAdded(user, message.conversationId);
+        user.told = user.told.then(() => this.#tellAdded(user, message.conversationId));
         return;
       case 'removed':
         // Out of the topic it goes with the log event, in order; this only tells the app, also when the conversation sleeps.
-        for (const connection of user.connections) {
+        user.told = user.told.then(() => {
           const { conversationId, seq, epoch } = message;
-          connection.send({ type: 'conversation', conversationId, change: 'removed', seq, epoch });
-        }
+          for (const connection of user.connections)
+            connection.send({ type: 'conversation', conversationId, change: 'removed', seq, epoch });
+        });
         return;
       case 'revoked':
         for (const connection of [...user.connections]) if (connection.sessionId === message.sessionId) connection.close('revoked');
@@ -261,12 +264,20 @@ export class Hub {
   }
 
   async #tellAdded(user: LocalUser, conversationId: string): Promise<void> {
+    let conversation: Conversation | undefined;
     try {
-      const { conversation } = await this.#options.messaging.call('conversation', { userId: user.userId, conversationId });
-      for (const connection of user.connections) connection.send({ type: 'conversation', conversationId, change: 'added', conversation });
+      ({ conversation } = await this.#options.messaging.call('conversation', { userId: user.userId, conversationId }));
     } catch (error) {
-      this.#options.log.debug({ err: error }, 'a conversation was gone before its new member was told');
+      // Out again before it was told.
+      if (!(error instanceof ChatError) || !error.temporary) return;
     }
+    const frame = {
+      type: 'conversation',
+      conversationId,
+      change: 'added',
+      ...(conversation === undefined ? {} : { conversation }),
+    } as const;
+    for (const connection of user.connections) connection.send(frame);
   }
 
   async #renewLease(): Promise<void> {
@@ -291,7 +302,7 @@ export class Hub {
   async #onInterruption(): Promise<void> {
     // The lease first: while it is lapsed, our own users look offline to everyone, us included.
     await this.#renewLease();
-    this.#presenceAnnouncer.reannounce();
+    await this.#presenceAnnouncer.reannounce();
     await this.#compareAll();
     await this.#presenceWatch.reread().catch((error) => this.#options.log.warn({ err: error }, 'presence could not be read'));
     await this.#audit.everyone();

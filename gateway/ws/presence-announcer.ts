@@ -41,12 +41,13 @@ export class PresenceAnnouncer {
     this.#leaving.set(userId, this.#clock.now());
   }
 
-  /** What was announced may be lost: everyone here is announced again. */
-  reannounce(): void {
+  /** What was announced may be lost: everyone here is announced again. Resolves when it was tried once. */
+  async reannounce(): Promise<void> {
     for (const userId of this.#present) {
       this.#announced.delete(userId);
       this.#coming.add(userId);
     }
+    await this.tick();
   }
 
   /** Sends what changed. A failed batch is sent again at the next tick. */

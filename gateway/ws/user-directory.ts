@@ -7,7 +7,11 @@ export interface LocalUser {
   readonly connections: Connection[];
   /** Resolves when the user's own topic is followed. */
   subscribed: Promise<void>;
+  /** Resolves when the user was told of all comings and goings so far: one waits for a read, and the next must not overtake it. */
+  told: Promise<void>;
 }
+
+const NOTHING = Promise.resolve();
 
 /** Who is connected to this gateway. */
 export class UserDirectory {
@@ -32,7 +36,7 @@ export class UserDirectory {
       known.connections.push(connection);
       return { user: known, first: false };
     }
-    const user: LocalUser = { userId: connection.userId, connections: [connection], subscribed: Promise.resolve() };
+    const user: LocalUser = { userId: connection.userId, connections: [connection], subscribed: Promise.resolve(), told: NOTHING };
     this.#users.set(connection.userId, user);
     return { user, first: true };
   }

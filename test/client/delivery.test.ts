@@ -256,6 +256,22 @@ test('the event that lets the user in again is enough, should the word of it be 
   );
 });
 
+test('a read refused while the user was out does not count once the user was let in again', async (t) => {
+  const h = harness(t);
+  const socket = await h.live(page(3));
+  socket.push(event(6));
+  const { ref } = socket.last('history');
+  socket.push(event(8, { event: 'member.added', data: { members: [{ userId: 'ana', role: 'member' }] } }));
+  socket.push(refused(ref, 'CHAT_ERR_NOT_MEMBER'));
+  await settle();
+  h.clock.advance(60_000);
+  await settle();
+  socket.push({ type: 'ok', ref: socket.last('history').ref, events: events(4, 8), hasMore: false, head: 8, epoch: EPOCH });
+  await settle();
+  socket.push(event(9));
+  assert.deepEqual(h.seqs(), [4, 5, 6, 7, 8, 9]);
+});
+
 test('the word of being put out is void when it comes after the user was let in again', async (t) => {
   const h = harness(t);
   const socket = await h.live(page(3));

@@ -63,9 +63,11 @@ test('closing cuts a call that never ends, after its grace', async () => {
   stream.on('error', () => {});
   session.on('error', () => {});
   await called.promise;
-  sessions.cutAfter(10);
+  const cut: object[] = [];
+  sessions.cutAfter(10, { warn: (details) => cut.push(details) });
   server.close();
   await once(server, 'close');
+  assert.deepEqual(cut, [{ sessions: 1 }]);
 });
 
 test('retiring connections leaves the door open for new ones', async (t) => {
