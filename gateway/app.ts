@@ -39,6 +39,11 @@ export interface GatewayOptions {
   log?: FastifyBaseLogger;
 }
 
+/**
+ * Connections that may wait to be accepted, as far as the system allows (net.core.somaxconn). Node's 511 make the clients of a reconnect
+ * storm beyond it wait a second for their SYN to be sent again.
+ */
+export const LISTEN_BACKLOG = 4096;
 /** A client that takes longer than this to send a request is cut off, ms. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How long a part may take to answer a readiness check, ms. */

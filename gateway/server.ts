@@ -3,7 +3,7 @@ import { startAdminServer } from '../shared/admin-server.ts';
 import { ConfigError, loadConfig, usesRedis } from '../shared/config.ts';
 import { openEngine } from '../shared/engine/open-engine.ts';
 import { startEmf } from '../shared/metrics-emf.ts';
-import { buildGateway } from './app.ts';
+import { buildGateway, LISTEN_BACKLOG } from './app.ts';
 import { GatewayConfig } from './config.ts';
 import { EcsTaskWatch } from './ecs-task-watch.ts';
 import { EmfReader } from './emf-reader.ts';
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   }
   const engine = await openEngine(config);
   const app = await buildGateway({ config, engine });
-  await app.listen({ host: config.HOST, port: config.GATEWAY_PORT });
+  await app.listen({ host: config.HOST, port: config.GATEWAY_PORT, backlog: LISTEN_BACKLOG });
   const admin = await startAdminServer({
     host: config.HOST,
     port: config.GATEWAY_ADMIN_PORT,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
-import { buildGateway } from '../gateway/app.ts';
+import { buildGateway, LISTEN_BACKLOG } from '../gateway/app.ts';
 import { GatewayConfig } from '../gateway/config.ts';
 import { buildMessaging } from '../messaging/app.ts';
 import { MessagingConfig } from '../messaging/config.ts';
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   const messagingUrl = `http://${loopback(messagingConfig.HOST)}:${(messaging.server.address() as AddressInfo).port}`;
 
   const gateway = await buildGateway({ config: { ...gatewayConfig, MESSAGING_URL: messagingUrl }, engine });
-  await gateway.listen({ host: gatewayConfig.HOST, port: gatewayConfig.GATEWAY_PORT });
+  await gateway.listen({ host: gatewayConfig.HOST, port: gatewayConfig.GATEWAY_PORT, backlog: LISTEN_BACKLOG });
   const origin = `${loopback(gatewayConfig.HOST)}:${(gateway.server.address() as AddressInfo).port}`;
   const admin = await startAdminServer({
     host: gatewayConfig.HOST,

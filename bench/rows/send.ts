@@ -36,7 +36,7 @@ async function measure(
     await pool.open(dialect, clients, { stamps: true });
     const senders = Array.from({ length: clients.length / PROCESSES / 2 }, (_, i) => i * 2);
     // By count, not by time: the compiler must have seen as much of each system, however fast it is.
-    const messages = context.quick ? 5000 : 15_000;
+    const messages = context.quick ? 5000 : 40_000;
     const run = async (load: { inFlight?: number; perSecond?: number; messages: number }) => {
       const share = { ...load, messages: load.messages / PROCESSES };
       if (share.inFlight !== undefined) share.inFlight /= PROCESSES;
@@ -76,7 +76,8 @@ async function measure(
         `${system}: ${where}, ${inFlight} in flight: ${cpu.toFixed(1)} µs a message (${each.join(', ')}), ${Math.round(perSecond)}/s; load ${loadPercent.toFixed(0)} % CPU`,
       );
     }
-    const result = await run({ perSecond: saturation / 2, messages: messages / 2 });
+    // Long enough that a collection or a flush of the file is one of many, not the whole tail.
+    const result = await run({ perSecond: saturation / 2, messages: Math.round((saturation / 2) * (context.quick ? 2 : 10)) });
     const [p50, p99, p999] = [0.5, 0.99, 0.999].map((q) => quantile(result.delivered, q)) as [number, number, number];
     context.record({
       workload: `${where}, at half of its saturation`,
