@@ -99,7 +99,7 @@ export class CatchUp {
 
   /** @param readmitted the user was let in after the read was asked for. */
   private failed(job: Job, error: ChatClientError, readmitted: boolean): void {
-    this.options.onError(error);
+    if (!(GONE.has(error.code) && readmitted)) this.options.onError(error);
     if (GONE.has(error.code) && !readmitted) {
       this.jobs.delete(job.feed);
       job.feed.leave();

@@ -142,11 +142,11 @@ export class Feed {
   }
 
   /**
-   * The user is no member any more, by the event that is named, if one is; with a later one taken already, the user has been let in again.
+   * The user is no member any more, by the event that is named, if one is; whoever has heard of a later one has been let in again.
    * The place stays known in memory, so that a late echo of what was seen is still dropped.
    */
   removed({ seq, epoch }: { seq?: number; epoch?: string } = {}): void {
-    if (this.gone || (seq !== undefined && epoch === this.epoch && this.last > seq)) return;
+    if (this.gone || (seq !== undefined && epoch !== undefined && this.isCurrent(epoch) && this.known > seq)) return;
     this.leave();
     this.queue.push({ kind: 'conversation', change: 'removed', conversationId: this.conversationId });
     this.drain();
@@ -175,6 +175,11 @@ export class Feed {
   /** Goes on with what was waiting when the app paused. */
   resume(): void {
     this.drain();
+  }
+
+  /** Whether this names the history the feed follows. */
+  private isCurrent(epoch: string): boolean {
+    return epoch === this.epoch || this.names.has(epoch);
   }
 
   private admit(): void {

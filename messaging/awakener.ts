@@ -1,11 +1,15 @@
 import type { Bus } from '../shared/engine/bus.ts';
 import type { ConversationStore, Wake } from '../shared/engine/store.ts';
+import { ChatError } from '../shared/errors.ts';
 import type { ConversationId, UserId } from '../shared/schemas/primitives.ts';
 import { topics, type UserTopicMessage } from '../shared/schemas/topics.ts';
 
 const PAGE = 1000;
 /** Conversations woken at once; more wait their turn, so that a burst of sleeping conversations does not flood the store. */
 const CONCURRENT = 64;
+
+/** A conversation whose members keep coming faster than they can be listed this often is given up for now. */
+const PASSES = 5;
 
 /** A waking of one conversation: everyone in it is told to follow its topic from `wake.from`. */
 interface Pass extends PromiseWithResolvers<void> {
@@ -71,8 +75,13 @@ export class Awakener {
     if (this.#active >= CONCURRENT) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#active += 1;
     try {
-      await this.#tellMembers(conversationId, wake);
-      await this.#store.confirmAwake(conversationId, wake);
+      let through = wake.through;
+      for (let pass = 1; through > 0; pass++) {
+        if (pass > PASSES) throw new ChatError('CHAT_ERR_UNAVAILABLE');
+        await this.#tellMembers(conversationId, wake);
+        // Whoever waits for this pass may have been let in, or be heard by someone who was, while the members were listed.
+        through = await this.#store.confirmAwake(conversationId, { ...wake, through });
+      }
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#active -= 1;

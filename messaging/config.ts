@@ -18,7 +18,7 @@ export const MessagingConfig = Type.Object({
   }),
   MESSAGING_INFLIGHT: integer({
     default: 10_000,
-    minimum: 1,
+    minimum: 200,
     maximum: 1_000_000,
     description: 'Commands carried out at once; over it callers are told to slow down',
   }),

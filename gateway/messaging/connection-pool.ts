@@ -22,10 +22,13 @@ const MIN_LIFE_MS = 1000;
 /** Tells when messaging can no longer be reached and when it can again: a line for each change, not for each connection or attempt. */
 class Reach {
   readonly #options: PoolOptions;
+  readonly #open: () => number;
   #troubled = false;
 
-  constructor(options: PoolOptions) {
+  /** @param open how many connections are open. */
+  constructor(options: PoolOptions, open: () => number) {
     this.#options = options;
+    this.#open = open;
   }
 
   get troubled(): boolean {
@@ -33,7 +36,7 @@ class Reach {
   }
 
   failed(error: unknown): void {
-    if (this.#troubled) return;
+    if (this.#troubled || this.#open() > 0) return;
     this.#troubled = true;
     const { origin, log } = this.#options;
     log.warn(`cannot reach messaging at ${origin}: ${reasonOf(error)}; trying until it answers`);
@@ -168,7 +171,7 @@ export class ConnectionPool {
 
   /** Begins to connect at once. */
   constructor(options: PoolOptions) {
-    this.#reach = new Reach(options);
+    this.#reach = new Reach(options, () => this.open);
     this.#slots = Array.from({ length: options.connections }, () => new Slot(options, this.#reach, () => this.#changed()));
     for (const slot of this.#slots) void slot.fill();
   }
@@ -200,7 +203,7 @@ export class ConnectionPool {
 
   /** False once a connection could not be made, until one is made again. */
   get reachable(): boolean {
-    return !this.#reach.troubled;
+    return this.open > 0 || !this.#reach.troubled;
   }
 
   get open(): number {

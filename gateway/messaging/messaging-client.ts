@@ -71,6 +71,9 @@ export interface MessagingClientStats {
 const LANES = 4;
 /** Calls of one kind of read in flight; one of them may be long. */
 const READ_CALLS = 4;
+/** Cursors in one sync call, of about 100 characters each, and cursors that may wait. */
+const SYNC_CURSORS = 20_000;
+const WAITING_CURSORS = 1_000_000;
 const ATTEMPTS = 3;
 const CONNECT_TIMEOUT_MS = 2000;
 const BREAKER_FAILURES = 5;
@@ -130,13 +133,23 @@ export class MessagingClient implements MessagingApi {
         return (parse(answer) as { results: CommandResult[] }).results;
       },
     });
-    const reads = { calls: READ_CALLS, queue: config.MESSAGING_QUEUE };
+    const reads = { calls: READ_CALLS, queue: config.MESSAGING_QUEUE, waitMs: this.#timeoutMs };
     this.#awake = new ReadBatcher({
       ...reads,
       batch: AWAKE_USERS,
+      batchWeight: AWAKE_USERS,
+      queueWeight: config.MESSAGING_QUEUE,
+      weigh: () => 1,
       send: async (userIds) => (await this.#call('awake', { userIds })).users,
     });
-    this.#sync = new ReadBatcher({ ...reads, batch: SYNC_USERS, send: async (users) => (await this.#call('sync', { users })).users });
+    this.#sync = new ReadBatcher({
+      ...reads,
+      batch: SYNC_USERS,
+      batchWeight: SYNC_CURSORS,
+      queueWeight: WAITING_CURSORS,
+      weigh: ({ cursors }) => 1 + Object.keys(cursors).length,
+      send: async (users) => (await this.#call('sync', { users })).users,
+    });
   }
 
   call<N extends PlainCall>(name: N, request: InternalApi[N]['request']): Promise<InternalApi[N]['response']> {

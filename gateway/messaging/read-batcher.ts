@@ -5,17 +5,25 @@ export type Share<A> = A & { error?: ErrorBody };
 
 interface Waiting<Q, A> {
   question: Q;
+  weight: number;
+  askedAt: number;
   resolve: (answer: A) => void;
   reject: (error: ChatError) => void;
 }
 
 export interface ReadBatcherOptions<Q, A> {
-  /** Questions in one call at most. */
+  /** Questions in one call at most, and their weight together. */
   batch: number;
+  batchWeight: number;
   /** Calls in flight at most. */
   calls: number;
-  /** Questions that may wait. */
+  /** Questions that may wait, and their weight together. */
   queue: number;
+  queueWeight: number;
+  /** How long a question may wait for its call, ms: whoever asked has given up by then. */
+  waitMs: number;
+  /** What a question takes of memory and of a call, in a unit of the caller's. */
+  weigh: (question: Q) => number;
   /** Asks messaging: a share for each question, in order, or for fewer when the answer grew too large; then the rest is asked again. */
   send: (questions: Q[]) => Promise<Share<A>[]>;
 }
@@ -29,6 +37,7 @@ const RETRY_MS = 500;
 export class ReadBatcher<Q, A> {
   readonly #options: ReadBatcherOptions<Q, A>;
   #queue: Waiting<Q, A>[] = [];
+  #weight = 0;
   #inFlight = 0;
   #scheduled = false;
 
@@ -37,12 +46,12 @@ export class ReadBatcher<Q, A> {
   }
 
   ask(question: Q): Promise<A> {
-    if (this.#queue.length >= this.#options.queue) {
-      const retryAfterMs = RETRY_MS + Math.floor(Math.random() * RETRY_MS);
-      return Promise.reject(new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs }));
-    }
+    const weight = this.#options.weigh(question);
+    const { queue, queueWeight } = this.#options;
+    if (this.#queue.length >= queue || this.#weight + weight > queueWeight) return Promise.reject(overloaded());
     const { promise, resolve, reject } = Promise.withResolvers<A>();
-    this.#queue.push({ question, resolve, reject });
+    this.#queue.push({ question, weight, askedAt: performance.now(), resolve, reject });
+    this.#weight += weight;
     this.#schedule();
     return promise;
   }
@@ -52,8 +61,33 @@ export class ReadBatcher<Q, A> {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      while (this.#queue.length > 0 && this.#inFlight < this.#options.calls) void this.#call(this.#queue.splice(0, this.#options.batch));
+      while (this.#queue.length > 0 && this.#inFlight < this.#options.calls) {
+        const waiting = this.#take();
+        if (waiting.length > 0) void this.#call(waiting);
+      }
     });
+  }
+
+  /** The questions of the next call, the oldest first; those that waited too long are turned away. */
+  #take(): Waiting<Q, A>[] {
+    const { batch, batchWeight, waitMs } = this.#options;
+    const taken: Waiting<Q, A>[] = [];
+    const tooOld = performance.now() - waitMs;
+    let [passed, weight] = [0, 0];
+    for (const waiting of this.#queue) {
+      const late = waiting.askedAt < tooOld;
+      if (!late && taken.length > 0 && (taken.length >= batch || weight + waiting.weight > batchWeight)) break;
+      passed += 1;
+      this.#weight -= waiting.weight;
+      if (late) {
+        waiting.reject(overloaded());
+        continue;
+      }
+      taken.push(waiting);
+      weight += waiting.weight;
+    }
+    this.#queue.splice(0, passed);
+    return taken;
   }
 
   async #call(waiting: Waiting<Q, A>[]): Promise<void> {
@@ -71,8 +105,10 @@ export class ReadBatcher<Q, A> {
         if (share.error === undefined) waiting[i]?.resolve(share);
         else waiting[i]?.reject(ChatError.fromBody(share.error));
       }
-      // These came before all that wait now.
-      this.#queue.unshift(...waiting.slice(shares.length));
+      // Most of these came before those that wait now.
+      const left = waiting.slice(shares.length);
+      this.#queue.unshift(...left);
+      for (const { weight } of left) this.#weight += weight;
     } catch (error) {
       const failure = error instanceof ChatError ? error : new ChatError('CHAT_ERR_INTERNAL', undefined, { cause: error });
       // A call refused for good may be refused for one question; the others shall not pay for it.
@@ -80,4 +116,8 @@ export class ReadBatcher<Q, A> {
       else for (const { reject } of waiting) reject(failure);
     }
   }
+}
+
+function overloaded(): ChatError {
+  return new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: RETRY_MS + Math.floor(Math.random() * RETRY_MS) });
 }

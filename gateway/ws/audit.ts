@@ -49,29 +49,35 @@ export class Audit {
   async #everyone(): Promise<void> {
     do {
       this.#again = false;
-      // First who must not hear a word more; then who may have missed some.
-      await this.#each((user) => this.#closeRevoked(user));
-      await this.#each((user) => this.#followAwake(user));
+      await this.#look([...this.#users.values()]);
     } while (this.#again);
     // In the same turn as the last look at `again`: whoever asks from here on starts a new one.
     this.#running = undefined;
   }
 
-  async #each(look: (user: LocalUser) => Promise<void>): Promise<void> {
-    const users = [...this.#users.values()].values();
+  async #look(users: readonly LocalUser[]): Promise<void> {
+    // First who must not hear a word more; then who may have missed some.
+    await this.#each(users, (user) => this.#closeRevoked(user));
+    await this.#each(users, (user) => this.#followAwake(user));
+  }
+
+  async #each(users: readonly LocalUser[], look: (user: LocalUser) => Promise<void>): Promise<void> {
+    const left = users.values();
     const failures: unknown[] = [];
     const work = async (): Promise<void> => {
-      for (const user of users) await look(user).catch((error) => failures.push(error));
+      for (const user of left) await look(user).catch((error) => failures.push(error));
     };
     await Promise.all(Array.from({ length: CONCURRENT }, work));
-    this.#tell(failures);
+    // One line, not one a user: what fails, fails for many.
+    if (failures.length > 0)
+      this.#log.warn({ err: failures[0], failures: failures.length }, 'users could not be audited; the next round will');
   }
 
   /** The part of a round that is due after so many ms. */
   async part(ms: number): Promise<void> {
     if (this.#roundBusy) return;
     this.#roundBusy = true;
-    const failures: unknown[] = [];
+    const due: LocalUser[] = [];
     for (let left = Math.ceil((this.#users.size * ms) / ROUND_MS); left > 0; left--) {
       this.#round ??= this.#users.values()[Symbol.iterator]();
       const next = this.#round.next();
@@ -79,17 +85,10 @@ export class Audit {
         this.#round = undefined;
         break;
       }
-      await this.#closeRevoked(next.value).catch((error) => failures.push(error));
-      await this.#followAwake(next.value).catch((error) => failures.push(error));
+      due.push(next.value);
     }
+    await this.#look(due);
     this.#roundBusy = false;
-    this.#tell(failures);
-  }
-
-  /** One line, not one a user: what fails, fails for many. */
-  #tell(failures: readonly unknown[]): void {
-    if (failures.length > 0)
-      this.#log.warn({ err: failures[0], failures: failures.length }, 'users could not be audited; the next round will');
   }
 
   async #closeRevoked(user: LocalUser): Promise<void> {

@@ -264,6 +264,7 @@ export class Hub {
   }
 
   async #tellAdded(user: LocalUser, conversationId: string): Promise<void> {
+    if (user.connections.length === 0) return;
     let conversation: Conversation | undefined;
     try {
       ({ conversation } = await this.#options.messaging.call('conversation', { userId: user.userId, conversationId }));
@@ -302,10 +303,12 @@ export class Hub {
   async #onInterruption(): Promise<void> {
     // The lease first: while it is lapsed, our own users look offline to everyone, us included.
     await this.#renewLease();
-    await this.#presenceAnnouncer.reannounce();
-    await this.#compareAll();
-    await this.#presenceWatch.reread().catch((error) => this.#options.log.warn({ err: error }, 'presence could not be read'));
-    await this.#audit.everyone();
+    // Side by side: no lost message waits for presence, and no revocation for either.
+    const presence = this.#presenceAnnouncer
+      .reannounce()
+      .then(() => this.#presenceWatch.reread())
+      .catch((error) => this.#options.log.warn({ err: error }, 'presence could not be read'));
+    await Promise.all([this.#compareAll(), this.#audit.everyone(), presence]);
   }
 
   /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */

@@ -41,7 +41,7 @@ export class PresenceAnnouncer {
     this.#leaving.set(userId, this.#clock.now());
   }
 
-  /** What was announced may be lost: everyone here is announced again. Resolves when it was tried once. */
+  /** What was announced may be lost: everyone here is announced again. Resolves when that was tried, or will be with the next tick. */
   async reannounce(): Promise<void> {
     for (const userId of this.#present) {
       this.#announced.delete(userId);

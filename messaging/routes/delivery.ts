@@ -5,10 +5,14 @@ import { ChatError } from '../../shared/errors.ts';
 import type { SyncOfUser } from '../../shared/schemas/internal.ts';
 import { RESPONSE_CHARS, totalChars, trimJoins, trimRange, trimSync } from '../response-size.ts';
 import { internalRoute, type SchemaReferences } from './internal-route.ts';
-import { shareOf } from './share.ts';
+import { readShares } from './shares.ts';
 
 /** Users whose misses are read at once: a part of a call, since what does not fit into the answer is read for nothing. */
 const SIDE_BY_SIDE = 10;
+/** A call that took this long answers what it has, ms: one shard that is out of reach must not make the others' users time out. */
+const PATIENCE_MS = 1000;
+/** What a conversation takes in an answer beside its events, about. */
+const CONVERSATION_CHARS = 400;
 
 /** What a gateway asks for its connections: where to listen, what was missed, what is missing. */
 export default async function deliveryRoutes(
@@ -23,7 +27,7 @@ export default async function deliveryRoutes(
     weight: ({ userIds }) => userIds.length,
     handle: async ({ userIds }) => {
       const now = clock.now();
-      return { users: await Promise.all(userIds.map((userId) => shareOf(() => store.awakeConversations(userId, now), app.log))) };
+      return { users: await readShares(userIds, (userId) => store.awakeConversations(userId, now), app.log) };
     },
   });
 
@@ -32,18 +36,20 @@ export default async function deliveryRoutes(
     summary: 'Read what users missed',
     description:
       'For every conversation that moved past its cursor: the events, or `truncated` when there are more than `limit` or the answer grows too large, ' +
-      'or `reset` when the cursor is void. A share for each user, in order; for fewer when the answer grew too large: ask again for the rest.',
+      'or `reset` when the cursor is void. A share for each user, in order; for fewer when the answer grew too large or took too long: ask again for the rest.',
     weight: ({ users }) => users.length,
     handle: async ({ users }) => {
       const shares: SyncOfUser[] = [];
       let chars = 0;
+      const begunAt = performance.now();
       while (shares.length < users.length && chars < RESPONSE_CHARS) {
+        if (shares.length > 0 && performance.now() - begunAt > PATIENCE_MS) break;
         const now = clock.now();
         const some = users.slice(shares.length, shares.length + SIDE_BY_SIDE);
-        const read = await Promise.all(some.map((user) => shareOf(async () => trimSync(await store.sync({ ...user, now })), app.log)));
+        const read = await readShares(some, async (user) => trimSync(await store.sync({ ...user, now })), app.log);
         for (const share of read) {
           if (chars >= RESPONSE_CHARS) break;
-          for (const { events } of share.conversations) chars += totalChars(events);
+          for (const { events } of share.conversations) chars += CONVERSATION_CHARS + totalChars(events);
           shares.push(share);
         }
       }

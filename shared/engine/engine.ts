@@ -16,7 +16,7 @@ export const AWAKE_MS = 60 * 60_000;
 export const CLOCK_SKEW_MS = 2 * 60_000;
 export const AWAKE_MARGIN_MS = 2 * CLOCK_SKEW_MS + 60_000;
 
-/** A waking is over this long after the append that asked for it, ms, whatever the clocks say: confirmed, failed or died. */
+/** A waking is taken to be over this long after the append that asked for it, ms, clocks that differ included; one that is slower still may tell a client events twice. */
 export const WAKING_MS = 5 * 60_000;
 
 /** Events one join answers at most. */

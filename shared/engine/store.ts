@@ -95,10 +95,10 @@ export interface ConversationStore {
   recordAwake(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void>;
   /**
    * All members know whom a listing made after `wake` was answered names: appends before half of this waking is over return no `wake` any
-   * more. Not so when someone was let in after `wake.through`, or the epoch changed since: that listing may lack a member, so the next
-   * append asks for a waking again.
+   * more, and it resolves with 0. Not so when someone was let in after `wake.through`: that listing may lack a member, and it resolves with the
+   * seq that let it in, which is a good `through` for the next listing. A wake of another epoch than the log's changes nothing and is 0.
    */
-  confirmAwake(conversationId: ConversationId, wake: Wake): Promise<void>;
+  confirmAwake(conversationId: ConversationId, wake: Wake): Promise<number>;
   /**
    * The user's conversations awake at `now`, with their heads and the seq each waking period began with (the `from` of the wake that
    * was confirmed when it was asleep; a gateway that lost a 'woken' message joins there).

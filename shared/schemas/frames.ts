@@ -199,7 +199,7 @@ export const SERVER_FRAMES = {
       seq: Type.Optional(CursorSeq),
       epoch: Type.Optional(Epoch),
     },
-    'You were added to a conversation, or removed from it, by the event that seq and epoch name: whoever has seen a later one was let in again.',
+    'You were added to a conversation, or removed from it; a live removal names its event by seq and epoch, and whoever has had a later one was let in again.',
   ),
   'sync.page': serverFrame(
     'sync.page',

@@ -282,9 +282,15 @@ test('the word of being put out is void when it comes after the user was let in 
   socket.push(event(6));
   assert.deepEqual(h.seqs(), [4, 5, 6]);
   assert.deepEqual(h.payloads('conversation'), []);
-  socket.push(putOut(6));
-  socket.push(event(7));
-  assert.deepEqual(h.seqs(), [4, 5, 6]);
+  // A later one that waits for a gap to fill says the same.
+  socket.push(event(9));
+  socket.push(putOut(7));
+  socket.push({ type: 'ok', ref: socket.last('history').ref, events: events(7, 9), hasMore: false, head: 9, epoch: EPOCH });
+  await settle();
+  assert.deepEqual(h.seqs(), [4, 5, 6, 7, 8, 9]);
+  socket.push(putOut(9));
+  socket.push(event(10));
+  assert.deepEqual(h.seqs(), [4, 5, 6, 7, 8, 9]);
   assert.equal(h.client.cursor(ONE), undefined);
 });
 

@@ -11,6 +11,9 @@ function build(options: { members?: number; gated?: boolean } = {}) {
   const userIds = Array.from({ length: options.members ?? 2 }, (_, i) => `u${String(i).padStart(5, '0')}`);
   const calls: string[] = [];
   const gates: (() => void)[] = [];
+  const confirmed: number[] = [];
+  /** What `confirmAwake` answers, in turn: the seq of someone let in since. */
+  const newcomers: number[] = [];
   const fail = { publish: false };
   const awakener = new Awakener({
     store: {
@@ -26,8 +29,10 @@ function build(options: { members?: number; gated?: boolean } = {}) {
       async recordAwake(_id, ids, until) {
         calls.push(`record ${ids.length} ${until}`);
       },
-      async confirmAwake(_id, { until }) {
+      async confirmAwake(_id, { until, through }) {
         calls.push(`confirm ${until}`);
+        confirmed.push(through);
+        return newcomers.shift() ?? 0;
       },
     },
     bus: {
@@ -37,7 +42,7 @@ function build(options: { members?: number; gated?: boolean } = {}) {
       },
     },
   });
-  return { awakener, calls, gates, fail };
+  return { awakener, calls, gates, fail, confirmed, newcomers };
 }
 
 const wake = (from: number, until = 100, epoch = 'e1') => ({ epoch, from, until, through: from });
@@ -48,6 +53,33 @@ test('records, tells and confirms, in this order', async () => {
   await awakener.wake(ID, wake(7), plain);
   const payload = `{"kind":"woken","conversationId":"${ID}","epoch":"e1","from":7,"until":100}`;
   assert.deepEqual(calls, ['members 2', 'record 2 100', `publish {u:u00000} ${payload}`, `publish {u:u00001} ${payload}`, 'confirm 100']);
+});
+
+test('lists the members again for someone who was let in meanwhile, before anyone is answered', async () => {
+  const { awakener, calls, confirmed, newcomers } = build();
+  newcomers.push(9, 12);
+  await awakener.wake(ID, wake(7), plain);
+  assert.deepEqual(confirmed, [7, 9, 12]);
+  assert.equal(calls.filter((call) => call === 'members 2').length, 3);
+});
+
+test('gives up for now while someone is let in during every listing', async () => {
+  const { awakener, newcomers } = build();
+  newcomers.push(...Array.from({ length: 100 }, (_, i) => 10 + i));
+  await assert.rejects(awakener.wake(ID, wake(7), plain), { code: 'CHAT_ERR_UNAVAILABLE' });
+});
+
+test('wakings that share a pass reach as far as the last of them', async () => {
+  const { awakener, gates, confirmed } = build({ gated: true });
+  const first = awakener.wake(ID, wake(5), plain);
+  const added = [awakener.wake(ID, wake(8), { membersChanged: true }), awakener.wake(ID, wake(7), { membersChanged: true })];
+  await settled();
+  gates.shift()?.();
+  await first;
+  await settled();
+  gates.shift()?.();
+  await Promise.all(added);
+  assert.deepEqual(confirmed, [5, 8]);
 });
 
 test('goes through the members a thousand at a time', async () => {

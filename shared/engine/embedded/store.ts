@@ -90,8 +90,8 @@ export class EmbeddedStore implements Store {
     return this.#change({ job: 'recordAwake', conversationId, userIds, until });
   }
 
-  confirmAwake(conversationId: ConversationId, { until, through }: Wake): Promise<void> {
-    return this.#change({ job: 'confirmAwake', conversationId, until, through });
+  confirmAwake(conversationId: ConversationId, { until, through, epoch }: Wake): Promise<number> {
+    return this.#change({ job: 'confirmAwake', conversationId, until, through, epoch });
   }
 
   async awakeConversations(userId: UserId, now: number): Promise<AwakeConversation[]> {

@@ -163,7 +163,11 @@ export function toResult({ command, eventId, at }: CommandRequest, reply: unknow
   if (typeof reply === 'string') return { ok: false, error: new ChatError(`CHAT_ERR_${reply}` as ErrorCode).toBody() };
   const [seq, epoch, from, ...rest] = reply as [number?, string?, number?, ...string[]];
   const result: StoreOk = { ok: true, conversationId: command.conversationId };
-  if (epoch !== undefined && from) result.wake = { epoch, from, until: at + AWAKE_MS, through: seq || from - 1 };
+  const isRepeat = seq !== undefined && seq > 0 && command.op !== 'member.add' && rest.length > 0;
+  if (epoch !== undefined && from) {
+    const through = isRepeat ? Number(rest[1]) : seq || Number(rest[0]);
+    result.wake = { epoch, from, until: at + AWAKE_MS, through };
+  }
   if (!seq || epoch === undefined) return result;
   result.seq = seq;
   result.epoch = epoch;
@@ -171,7 +175,7 @@ export function toResult({ command, eventId, at }: CommandRequest, reply: unknow
   result.at = at;
   if (command.op === 'member.add') {
     result.added = rest;
-  } else if (rest.length > 0) {
+  } else if (isRepeat) {
     const [, id, firstAt] = FIRST_EVENT.exec(rest[0] ?? '') ?? [];
     result.id = id ?? eventId;
     result.at = Number(firstAt ?? at);

@@ -117,9 +117,9 @@ export class RedisConversationStore implements ConversationStore {
     );
   }
 
-  async confirmAwake(conversationId: ConversationId, { until, through, epoch }: Wake): Promise<void> {
+  async confirmAwake(conversationId: ConversationId, { until, through, epoch }: Wake): Promise<number> {
     const k = this.#keys.conversation(conversationId);
-    await this.#caller.one(this.#caller.write(k.slot, 'confirm', [k.meta], [until, through, epoch]));
+    return Number(await this.#caller.one(this.#caller.write(k.slot, 'confirm', [k.meta], [until, through, epoch])));
   }
 
   async awakeConversations(userId: UserId, now: number): Promise<AwakeConversation[]> {

@@ -131,7 +131,7 @@ end
 
 -- The reply of a command whose state held already. What an earlier write of it left unheard is still to be told.
 local function same(c)
-  return c.uncoveredFrom and { 0, c.epoch, c.uncoveredFrom } or {}
+  return c.uncoveredFrom and { 0, c.epoch, c.uncoveredFrom, c.seq } or {}
 end
 
 local function channel(c)
@@ -191,10 +191,11 @@ local function headOf(e)
   return sub(e.tail, 1, last)
 end
 
--- A repeat: the first event's id and time stand in its tail.
+-- A repeat: the first event's id and time stand in its tail. With a waking goes the seq the log has reached, as in all replies without an
+-- append.
 local function duplicate(c, log, at, seq)
   local from = rewake(c, at, seq)
-  return { seq, c.epoch, from or 0, headOf(entry(log, seq)) }
+  return { seq, c.epoch, from or 0, headOf(entry(log, seq)), c.seq }
 end
 
 -- KEYS meta log sent:0 sent:1; ARGV actor at tail clientMessageId replyTo
@@ -350,7 +351,7 @@ end
 local function published(c, at, frame)
   call('SPUBLISH', channel(c), frame)
   local from = wake(c, at)
-  if from then return { 0, c.epoch, from } end
+  if from then return { 0, c.epoch, from, c.seq } end
   return {}
 end
 
@@ -526,15 +527,18 @@ local function role(K, A)
   return done(c, seq, wake(c, at, seq))
 end
 
--- KEYS meta; ARGV until through epoch. Who was let in after `through` may be missing among those who were told.
+-- KEYS meta; ARGV until through epoch. Who was let in after `through` may be missing among those who were told: then replies with the seq up to
+-- which they must be listed again.
 local function confirm(K, A)
   local v = call('HMGET', K[1], 'seq', 'awakeUntil', 'uncoveredFrom', 'addedSeq', 'epoch')
   if not v[1] then return 0 end
   local before, till = tonumber(v[2] or 0), tonumber(A[1])
   if before <= till - AWAKE_MS then call('HSET', K[1], 'awakeFrom', v[3] or text(v[1] + 1)) end
   if till > before then call('HSET', K[1], 'awakeUntil', A[1]) end
-  if v[3] and tonumber(v[4] or 0) <= tonumber(A[2]) and v[5] == A[3] then call('HDEL', K[1], 'uncoveredFrom') end
-  return 1
+  if not v[3] or v[5] ~= A[3] then return 0 end
+  if tonumber(v[4] or 0) > tonumber(A[2]) then return tonumber(v[4]) end
+  call('HDEL', K[1], 'uncoveredFrom')
+  return 0
 end
 
 -- KEYS meta; ARGV seq. Someone has seen this seq, which is beyond the log. If the log was last written under another reign it may have

@@ -239,13 +239,40 @@ export function awakeContract(open: OpenEngine): void {
       const added = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
       assert.ok(first && added.wake);
       // Whoever added cid dies here; the first waking, whose listing may lack cid, is confirmed by another process.
-      await kit.store.confirmAwake(room.id, first);
+      assert.equal(await kit.store.confirmAwake(room.id, first), added.seq, 'up to there they are listed again');
       const repeated = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
       assert.equal(repeated.wake?.from, first.from, 'a repeat tells cid');
       const { wake: later } = await room.send('ana', 'someone must tell cid');
       assert.ok(later && later.from <= (added.seq ?? 0), 'from the event that let cid in, or earlier');
       await kit.store.confirmAwake(room.id, later);
       assert.equal((await room.send('ana', 'all know')).wake, undefined);
+    });
+
+    test('a waking that a repeat, a typing or a duplicate asked for is as good as that of an append', async (t) => {
+      const kit = await Kit.open(t, open);
+      const add = (room: Room, userId: string) => room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId, role: 'member' }] });
+      for (const [userId, ask] of [
+        ['cid', (room: Room) => add(room, 'cid')],
+        ['dan', (room: Room) => room.ok({ op: 'typing', actorId: 'ana', active: true })],
+        ['eve', (room: Room) => room.send('ana', 'once', { clientMessageId: 'm-once' })],
+      ] as const) {
+        const room = await awakeRoom(kit);
+        await add(room, userId);
+        await room.send('ana', 'once', { clientMessageId: 'm-once' });
+        const { wake } = await ask(room);
+        assert.ok(wake, userId);
+        assert.equal(await kit.store.confirmAwake(room.id, wake), 0, userId);
+        assert.equal((await room.ok({ op: 'typing', actorId: 'ana', active: true })).wake, undefined, userId);
+      }
+    });
+
+    test('a waking of another epoch confirms nothing', async (t) => {
+      const kit = await Kit.open(t, open);
+      const room = await awakeRoom(kit);
+      const { wake } = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
+      assert.ok(wake);
+      await kit.store.confirmAwake(room.id, { ...wake, epoch: 'another' });
+      assert.notEqual((await room.send('ana', 'still unheard')).wake, undefined);
     });
 
     test('tells where a waking period began, and keeps it through extensions and newcomers', async (t) => {

@@ -11,12 +11,18 @@ interface Call {
 
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-function build(overrides: { batch?: number; calls?: number; queue?: number } = {}) {
+function build(
+  overrides: { batch?: number; calls?: number; queue?: number; batchWeight?: number; queueWeight?: number; waitMs?: number } = {},
+) {
   const calls: Call[] = [];
   const batcher = new ReadBatcher<string, { said: string }>({
     batch: 100,
     calls: 1,
     queue: 1000,
+    batchWeight: 1000,
+    queueWeight: 1000,
+    waitMs: 60_000,
+    weigh: (question) => question.length,
     ...overrides,
     send: (questions) => {
       const { promise, resolve, reject } = Promise.withResolvers<Share<{ said: string }>[]>();
@@ -122,4 +128,26 @@ test('over its bound a question is turned away, with a time to come back', async
   await turn();
   calls[0]?.answer();
   assert.deepEqual(await Promise.all(asked), ['a', 'b']);
+});
+
+test('weight bounds a call and the queue like numbers do, and a question heavier than a call goes alone', async () => {
+  const { ask, calls } = build({ batchWeight: 4, queueWeight: 12, calls: 3 });
+  const asked = ['aaa', 'b', 'cccccc', 'd'].map(ask);
+  assert.equal(await ask('ee'), 'CHAT_ERR_OVERLOADED');
+  await turn();
+  assert.deepEqual(
+    calls.map(({ questions }) => questions),
+    [['aaa', 'b'], ['cccccc'], ['d']],
+  );
+  const later = ask('fffffffffff');
+  for (const call of calls) call.answer();
+  await turn();
+  calls[3]?.answer();
+  assert.deepEqual(await Promise.all([...asked, later]), ['aaa', 'b', 'cccccc', 'd', 'fffffffffff']);
+});
+
+test('a question that waited too long is turned away, and not asked', async () => {
+  const { ask, calls } = build({ waitMs: -1 });
+  assert.deepEqual(await Promise.all([ask('a'), ask('b')]), ['CHAT_ERR_OVERLOADED', 'CHAT_ERR_OVERLOADED']);
+  assert.equal(calls.length, 0);
 });

@@ -151,9 +151,9 @@ export class GroupCommit {
     return packed;
   }
 
-  #confirmAwake({ conversationId, until, through }: JobArguments['confirmAwake']): void {
+  #confirmAwake({ conversationId, until, through, epoch }: JobArguments['confirmAwake']): number {
     const conversation = this.#context.conversations.find(conversationId);
-    if (conversation !== undefined) confirmAwake(this.#context, conversation, until, through);
+    return conversation?.epoch !== epoch ? 0 : confirmAwake(this.#context, conversation, until, through);
   }
 }
 

@@ -5,7 +5,7 @@ import type { CommandRequest, PartnerKey, Session, SigningKey, StoreResult } fro
 export interface JobArguments {
   execute: { requests: readonly CommandRequest[] };
   recordAwake: { conversationId: string; userIds: readonly string[]; until: number };
-  confirmAwake: { conversationId: string; until: number; through: number };
+  confirmAwake: { conversationId: string; until: number; through: number; epoch: string };
   createSession: { session: Session; refreshHash: string };
   rotateRefresh: {
     sessionId: string;
