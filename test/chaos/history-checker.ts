@@ -415,7 +415,7 @@ export class HistoryChecker {
     const user = this.#userOf(device);
     const { membership } = log;
     // Who is out heard of it at some point, and of nothing from then on.
-    const end = membership.members.includes(user) ? log.head : Math.max(base, ...held.keys());
+    const end = membership.members.includes(user) ? log.head : [...held.keys()].reduce((last, seq) => Math.max(last, seq), base);
     for (let seq = base + 1; seq <= log.head; seq++) {
       const stored = log.entries.get(seq);
       if (stored === undefined) continue;
