@@ -246,6 +246,10 @@ test('takes a reset for what it is: what was held is void, and what is read agai
   assert.deepEqual(problems, []);
   assert.equal(counts.resets, 3);
 
+  // The log was renamed again before it was read: what was read goes by a name the device has not heard of.
+  const renamed = reread.map((happening) => (happening.kind === 'reset' ? { ...happening, epoch: 'e1b' } : happening));
+  assert.deepEqual((await judge(history.toSpliced(end, 0, ...renamed))).problems, []);
+
   const forgetful = history.toSpliced(end, 0, ...reread.filter((happening) => !(happening.kind === 'reread' && happening.id === 'b')));
   await objects(forgetful, 'lost', /bob\/1 was never given seq 3 of g-1/);
 });

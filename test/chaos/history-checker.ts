@@ -86,6 +86,8 @@ interface View {
   /** Nothing up to here is owed. */
   base: number;
   last: number;
+  /** The head at the last reset, or when the view began in the middle of a log; 0 for neither. What came up to there was to be read from the log. */
+  readTo: number;
   held: Map<number, Held>;
   /** Where each message was given, by clientMessageId. */
   places: Map<string, number>;
@@ -126,7 +128,7 @@ export class HistoryChecker {
         this.#view(record, record.seq, record.seq);
         break;
       case 'begins':
-        this.#view(record, 0, record.head);
+        this.#view(record, 0, record.head, record.head);
         break;
       case 'send':
         this.#counts.sent++;
@@ -164,7 +166,8 @@ export class HistoryChecker {
         break;
       case 'reread': {
         const view = this.#views.get(`${record.device} ${record.conversation}`);
-        if (view?.epoch === record.epoch) view.held.set(record.seq, this.#held(record.device, record));
+        // Of an epoch that is over it says nothing; one the device has not heard of yet may go on from its own, and the end shows whether it did.
+        if (view !== undefined && !view.over.has(record.epoch)) view.held.set(record.seq, this.#held(record.device, record));
         this.#wasAsked(record, `${record.device} read again`, t);
         break;
       }
@@ -216,8 +219,13 @@ export class HistoryChecker {
     return log;
   }
 
-  #view({ device, conversation, epoch }: { device: string; conversation: string; epoch: string }, base: number, last: number): void {
-    const view = { device, conversation, epoch, over: new Set<string>(), base, last, held: new Map(), places: new Map() };
+  #view(
+    { device, conversation, epoch }: { device: string; conversation: string; epoch: string },
+    base: number,
+    last: number,
+    readTo = 0,
+  ): void {
+    const view = { device, conversation, epoch, over: new Set<string>(), base, last, readTo, held: new Map(), places: new Map() };
     this.#views.set(`${device} ${conversation}`, view);
   }
 
@@ -287,6 +295,7 @@ export class HistoryChecker {
     view.epoch = epoch;
     view.base = 0;
     view.last = head;
+    view.readTo = head;
     view.held.clear();
     view.places.clear();
   }
@@ -406,7 +415,7 @@ export class HistoryChecker {
     }
   }
 
-  #checkView({ device, conversation, base, held }: View): void {
+  #checkView({ device, conversation, base, readTo, held }: View): void {
     const log = this.#logs.get(conversation);
     if (log?.head === undefined) {
       if (log === undefined) this.#object('incomplete', `the log of ${conversation} was not read`);
@@ -414,14 +423,15 @@ export class HistoryChecker {
     }
     const user = this.#userOf(device);
     const { membership } = log;
-    // Who is out heard of it at some point, and of nothing from then on.
-    const end = membership.members.includes(user) ? log.head : [...held.keys()].reduce((last, seq) => Math.max(last, seq), base);
+    // Who is out heard of it at some point, and of nothing from then on; reading what came before a reset or a beginning may have been cut short by it.
+    const isIn = membership.members.includes(user);
+    const end = isIn ? log.head : [...held.keys()].reduce((last, seq) => Math.max(last, seq), base);
     for (let seq = base + 1; seq <= log.head; seq++) {
       const stored = log.entries.get(seq);
       if (stored === undefined) continue;
       const given = held.get(seq);
       if (given !== undefined) this.#compare(device, given, stored);
-      else if (seq <= end && membership.includes(user, seq)) {
+      else if (seq <= end && membership.includes(user, seq) && (isIn || seq > readTo)) {
         this.#object('lost', `${device} was never given seq ${seq} of ${conversation} (${told(stored)})`);
       }
     }
