@@ -27,27 +27,25 @@ function build() {
   const { log } = Fastify({ logger: false });
   let outcome: Outcome;
   const pending = new Promise<never>(() => {});
+  const called = () => {
+    outcome.calls++;
+    return pending;
+  };
   const context = {
     messaging: {
       execute: (command: Command) => {
         outcome.commands.push(command);
         return pending;
       },
-      call: () => {
-        outcome.calls++;
-        return pending;
-      },
+      call: called,
+      awake: called,
+      sync: called,
     },
     clock: { now: () => 0 },
     log,
     config: { WS_WATCHED_USERS: 200, WS_SYNC_EVENTS: 200, WS_TOPICS: 1000 },
     metrics: new RealtimeMetrics(new Registry()),
-    tokens: {
-      authenticate: () => {
-        outcome.calls++;
-        return pending;
-      },
-    },
+    tokens: { authenticate: called },
     users: { get: () => undefined },
     presence: { unwatch: () => {}, viewFor: () => [] },
   } as unknown as FrameContext;
