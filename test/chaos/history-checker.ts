@@ -184,7 +184,9 @@ export class HistoryChecker {
         this.#stored(record);
         break;
       case 'logRead': {
-        this.#log(record.conversation).head = record.head;
+        const log = this.#log(record.conversation);
+        log.head = record.head;
+        log.epoch = record.epoch;
       }
     }
   }
@@ -415,7 +417,7 @@ export class HistoryChecker {
     }
   }
 
-  #checkView({ device, conversation, base, readTo, held }: View): void {
+  #checkView({ device, conversation, epoch, base, readTo, held }: View): void {
     const log = this.#logs.get(conversation);
     if (log?.head === undefined) {
       if (log === undefined) this.#object('incomplete', `the log of ${conversation} was not read`);
@@ -426,17 +428,22 @@ export class HistoryChecker {
     // Who is out heard of it at some point, and of nothing from then on; reading what came before a reset or a beginning may have been cut short by it.
     const isIn = membership.members.includes(user);
     const end = isIn ? log.head : [...held.keys()].reduce((last, seq) => Math.max(last, seq), base);
+    // Put out by an event that was heard but not acknowledged, and lost when the log fell back: nobody tells an outsider of the log's new history.
+    const missedFall = !isIn && this.#fellBack.has(conversation) && epoch !== log.epoch;
+    const mayBeVoid = (given: Entry): boolean => missedFall && given.epoch === epoch;
     for (let seq = base + 1; seq <= log.head; seq++) {
       const stored = log.entries.get(seq);
       if (stored === undefined) continue;
       const given = held.get(seq);
-      if (given !== undefined) this.#compare(device, given, stored);
-      else if (seq <= end && membership.includes(user, seq) && (isIn || seq > readTo)) {
+      if (given !== undefined) {
+        if (!mayBeVoid(given)) this.#compare(device, given, stored);
+      } else if (seq <= end && membership.includes(user, seq) && (isIn || seq > readTo)) {
         this.#object('lost', `${device} was never given seq ${seq} of ${conversation} (${told(stored)})`);
       }
     }
     for (const [seq, given] of held) {
       const what = `${device} was given seq ${seq} of ${conversation} (${told(given)})`;
+      if (mayBeVoid(given)) continue;
       if (!log.entries.has(seq)) this.#object('phantom', `${what}, which the log lacks`);
       if (membership.includes(user, seq)) continue;
       // Once let in again it is theirs to read, but not before.

@@ -9,6 +9,8 @@ type Objection = (kind: ProblemKind, message: string, t?: number) => void;
 export class StoredLog {
   readonly conversation: string;
   head: number | undefined;
+  /** As it was read at the end. */
+  epoch: string | undefined;
   readonly entries = new Map<number, Entry>();
   /** Where each message stands, by clientMessageId. */
   readonly places = new Map<string, number>();
