@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Entry, Happening } from './history.ts';
+import type { Content, Entry, Happening } from './history.ts';
 import { at, judge, objects } from './judging.ts';
 
 const epoch = 'e1';
@@ -300,4 +300,48 @@ test('objects to a live user whom a watcher sees offline at the end, or never he
   await objects(also(watches), 'presence', /ana\/1 was told nothing of bob, who is live at the end/);
   const away: Happening = { kind: 'state', device: 'bob/1', state: 'closed' };
   await objects(also(watches, seen(false), away), 'not-live', /bob\/1 of bob was not live at the end/);
+});
+
+/** bob is put out by event 2, which is lost when the log falls back, and again by event 3; ana hears of the fall, bob cannot. */
+function fallenBack(anaHears: boolean): Happening[] {
+  const removal: Content = { event: 'member.removed', actor: 'ana', users: ['bob'], conversation };
+  const first = made(1, 'member.added', 'ana', { users: ['ana', 'bob'] });
+  const lost = made(2, 'member.removed', 'ana', { users: ['bob'] });
+  const after = { epoch: 'e2' };
+  const log = [first, said(2, 'a'), made(3, 'member.removed', 'ana', { users: ['bob'] })].map((entry) => ({ ...entry, ...after }));
+  const [, message, removed] = log as [Entry, Entry, Entry];
+  return [
+    { kind: 'conversation', conversation, members: ['ana', 'bob'] },
+    ...['ana/1', 'bob/1'].flatMap((device): Happening[] => [
+      { kind: 'device', device, user: device.slice(0, 3) },
+      { kind: 'state', device, state: 'live' },
+      { kind: 'follows', device, ...place(1) },
+    ]),
+    { kind: 'change', change: 'lost', ...removal },
+    { kind: 'unchanged', change: 'lost', code: 'CHAT_ERR_NOT_DURABLE', forGood: false },
+    given('bob/1', lost),
+    ...(anaHears
+      ? ([
+          { kind: 'reset', device: 'ana/1', conversation, ...after, head: 1 },
+          { kind: 'reread', device: 'ana/1', ...first, ...after },
+        ] as Happening[])
+      : []),
+    { kind: 'send', device: 'ana/1', conversation, id: 'a', text: 'text of a' },
+    { kind: 'ack', device: 'ana/1', conversation, id: 'a', ...after, seq: 2 },
+    given('ana/1', message),
+    { kind: 'change', change: 'again', ...removal },
+    { kind: 'changed', change: 'again' },
+    given('ana/1', removed),
+    ...log.map((entry): Happening => ({ kind: 'log', ...entry })),
+    { kind: 'logRead', conversation, ...after, head: 3 },
+  ];
+}
+
+test('does not hold against an outsider that nobody told it of a log that fell back; without a fall it does', async () => {
+  assert.deepEqual((await judge(fallenBack(true))).problems, []);
+  await objects(
+    fallenBack(false),
+    'content',
+    /bob\/1 was given member.removed bob by ana as seq 2 of g-1, but the log has message a of ana/,
+  );
 });
