@@ -99,8 +99,9 @@ export class CatchUp {
 
   /** @param readmitted the user was let in after the read was asked for. */
   private failed(job: Job, error: ChatClientError, readmitted: boolean): void {
-    if (!(GONE.has(error.code) && readmitted)) this.options.onError(error);
-    if (GONE.has(error.code) && !readmitted) {
+    const isOut = GONE.has(error.code);
+    if (!isOut || !readmitted) this.options.onError(error);
+    if (isOut && !readmitted) {
       this.jobs.delete(job.feed);
       job.feed.leave();
       return;

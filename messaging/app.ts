@@ -20,7 +20,7 @@ import memberRoutes from './routes/members.ts';
 import pingRoute from './routes/ping.ts';
 import { registerSchemas } from './schemas.ts';
 
-/** A full batch of ordinary commands or syncs, with room: gateways keep theirs below a quarter and a half of it. */
+/** Gateways send commands of a quarter of this at most, and syncs of about half of it. */
 const BODY_BYTES = 4 * 1_048_576;
 /** How long calls in flight may take when the app closes, ms: longer than a gateway waits, shorter than Fastify does. */
 const CLOSE_GRACE_MS = 8000;

@@ -75,12 +75,14 @@ export class Awakener {
     if (this.#active >= CONCURRENT) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#active += 1;
     try {
-      let through = wake.through;
-      for (let pass = 1; through > 0; pass++) {
-        if (pass > PASSES) throw new ChatError('CHAT_ERR_UNAVAILABLE');
+      let { through } = wake;
+      for (let pass = 1; ; pass++) {
         await this.#tellMembers(conversationId, wake);
+        const letIn = await this.#store.confirmAwake(conversationId, { ...wake, through });
+        if (letIn === 0) break;
         // Whoever waits for this pass may have been let in, or be heard by someone who was, while the members were listed.
-        through = await this.#store.confirmAwake(conversationId, { ...wake, through });
+        if (pass === PASSES) throw new ChatError('CHAT_ERR_UNAVAILABLE');
+        through = letIn;
       }
     } finally {
       const next = this.#waiting.shift();

@@ -117,6 +117,5 @@ const WIDENING: ReadonlySet<CommandOp> = new Set(['conversation.create', 'member
 
 /** Anything that is no catalogued error is a part of the system that does not work now. */
 function failed(error: unknown): CommandFailed {
-  const known = error instanceof ChatError ? error : new ChatError('CHAT_ERR_UNAVAILABLE', undefined, { cause: error });
-  return { ok: false, error: known.toBody() };
+  return { ok: false, error: ChatError.from(error, 'CHAT_ERR_UNAVAILABLE').toBody() };
 }

@@ -5,27 +5,28 @@ export const RESPONSE_CHARS = 4_194_304;
 
 /** Conversations whose events no longer fit become `truncated`: the client pages them from its cursor. */
 export function trimSync(conversations: SyncConversation[]): SyncConversation[] {
-  let left = RESPONSE_CHARS;
-  for (const conversation of conversations) {
-    const size = totalChars(conversation.events);
-    if (size <= left) left -= size;
-    else {
-      conversation.status = 'truncated';
-      conversation.events = [];
-    }
-  }
-  return conversations;
+  return trim(conversations, (conversation) => {
+    conversation.status = 'truncated';
+    conversation.events = [];
+  });
 }
 
 /** Joins whose events no longer fit give none, though there are some up to `head`: who waits for them must sync. */
 export function trimJoins(joins: JoinResult[]): JoinResult[] {
+  return trim(joins, (join) => {
+    join.events = [];
+  });
+}
+
+/** Empties the parts whose events no longer fit; smaller ones after them may still. */
+function trim<P extends { events: string[] }>(parts: P[], empty: (part: P) => void): P[] {
   let left = RESPONSE_CHARS;
-  for (const join of joins) {
-    const size = totalChars(join.events);
+  for (const part of parts) {
+    const size = totalChars(part.events);
     if (size <= left) left -= size;
-    else join.events = [];
+    else empty(part);
   }
-  return joins;
+  return parts;
 }
 
 /** As many events as fit, but at least one. */

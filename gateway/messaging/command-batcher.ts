@@ -51,10 +51,8 @@ export class CommandBatcher {
     if (this.#closing) return Promise.reject(new ChatError('CHAT_ERR_DRAINING'));
     const text = serialize(command);
     if (text === undefined) return Promise.reject(new ChatError('CHAT_ERR_BAD_METADATA'));
-    if (this.#load.commands >= this.#limit || this.#load.chars + text.length > QUEUE_CHARS) {
-      const retryAfterMs = RETRY_MS + Math.floor(Math.random() * RETRY_MS);
-      return Promise.reject(new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs }));
-    }
+    if (this.#load.commands >= this.#limit || this.#load.chars + text.length > QUEUE_CHARS)
+      return Promise.reject(ChatError.overloaded(RETRY_MS));
     const { promise, resolve, reject } = Promise.withResolvers<CommandOk>();
     this.#lanes[laneOf(command.conversationId, this.#lanes.length)]!.push({
       text,
@@ -144,7 +142,7 @@ class Lane {
     try {
       settle(entries, await this.#send(bodyOf(entries), repeatable));
     } catch (error) {
-      const failure = error instanceof ChatError ? error : new ChatError('CHAT_ERR_INTERNAL', undefined, { cause: error });
+      const failure = ChatError.from(error);
       const again = mayRepeatPart(failure, repeatable) ? entries.filter((entry) => entry.repeatable) : [];
       for (const entry of entries) if (again.length === 0 || !entry.repeatable) entry.reject(failure);
       if (again.length > 0) await this.#deliver(again);

@@ -24,7 +24,7 @@ export interface ReadBatcherOptions<Q, A> {
   waitMs: number;
   /** What a question takes of memory and of a call, in a unit of the caller's. */
   weigh: (question: Q) => number;
-  /** Asks messaging: a share for each question, in order, or for fewer when the answer grew too large; then the rest is asked again. */
+  /** Asks messaging: a share for each question, in order, or for fewer when the answer grew too large or took too long; then the rest is asked again. */
   send: (questions: Q[]) => Promise<Share<A>[]>;
 }
 
@@ -48,7 +48,7 @@ export class ReadBatcher<Q, A> {
   ask(question: Q): Promise<A> {
     const weight = this.#options.weigh(question);
     const { queue, queueWeight } = this.#options;
-    if (this.#queue.length >= queue || this.#weight + weight > queueWeight) return Promise.reject(overloaded());
+    if (this.#queue.length >= queue || this.#weight + weight > queueWeight) return Promise.reject(ChatError.overloaded(RETRY_MS));
     const { promise, resolve, reject } = Promise.withResolvers<A>();
     this.#queue.push({ question, weight, askedAt: performance.now(), resolve, reject });
     this.#weight += weight;
@@ -80,7 +80,7 @@ export class ReadBatcher<Q, A> {
       passed += 1;
       this.#weight -= waiting.weight;
       if (late) {
-        waiting.reject(overloaded());
+        waiting.reject(ChatError.overloaded(RETRY_MS));
         continue;
       }
       taken.push(waiting);
@@ -110,14 +110,10 @@ export class ReadBatcher<Q, A> {
       this.#queue.unshift(...left);
       for (const { weight } of left) this.#weight += weight;
     } catch (error) {
-      const failure = error instanceof ChatError ? error : new ChatError('CHAT_ERR_INTERNAL', undefined, { cause: error });
+      const failure = ChatError.from(error);
       // A call refused for good may be refused for one question; the others shall not pay for it.
       if (!failure.temporary && waiting.length > 1) for (const one of waiting) await this.#deliver([one]);
       else for (const { reject } of waiting) reject(failure);
     }
   }
-}
-
-function overloaded(): ChatError {
-  return new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: RETRY_MS + Math.floor(Math.random() * RETRY_MS) });
 }

@@ -104,7 +104,7 @@ async function auth(app: FastifyInstance, { config, engine, clock }: AuthOptions
       try {
         request.principal = await principalFrom(request);
       } catch (error) {
-        request.authError = error instanceof ChatError ? error : new ChatError('CHAT_ERR_INTERNAL', undefined, { cause: error });
+        request.authError = ChatError.from(error);
       }
     },
     principalOf,

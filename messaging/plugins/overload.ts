@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { ChatError } from '../../shared/errors.ts';
 
-/** Spread, so that callers turned away together do not come back together. */
+/** Callers turned away come back after this to twice this. */
 const RETRY_MS = 200;
 
 declare module 'fastify' {
@@ -23,7 +23,7 @@ export default fp<{ limit: number }>(
     app.decorate('admit', async <T>(commands: number, work: () => Promise<T>): Promise<T> => {
       // A batch larger than the limit must pass when it is alone, or it never would.
       if (inFlight > 0 && inFlight + commands > limit) {
-        throw new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: RETRY_MS + Math.floor(Math.random() * RETRY_MS) });
+        throw ChatError.overloaded(RETRY_MS);
       }
       inFlight += commands;
       try {

@@ -17,8 +17,7 @@ export async function readShares<U, C>(users: readonly U[], read: (user: U) => P
         return { conversations: await read(user) };
       } catch (error) {
         failures.push(error);
-        const known = error instanceof ChatError ? error : new ChatError('CHAT_ERR_UNAVAILABLE', undefined, { cause: error });
-        return { conversations: [], error: known.toBody() };
+        return { conversations: [], error: ChatError.from(error, 'CHAT_ERR_UNAVAILABLE').toBody() };
       }
     }),
   );

@@ -43,7 +43,7 @@ export function forward(context: FrameContext, connection: Connection, ref: Ref 
 }
 
 export function replyError(context: FrameContext, connection: Connection, ref: Ref | undefined, error: unknown): void {
-  const known = error instanceof ChatError ? error : new ChatError('CHAT_ERR_INTERNAL', undefined, { cause: error });
+  const known = ChatError.from(error);
   if (known.code === 'CHAT_ERR_INTERNAL') context.log.error({ err: error, connectionId: connection.id }, 'a frame failed');
   context.metrics.frameErrors.inc({ code: known.code });
   connection.error(ref, known);

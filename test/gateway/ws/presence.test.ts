@@ -64,13 +64,19 @@ test('the users of a gateway that was given up and comes back are read again', a
   await seen(ana, 'bob', true);
 });
 
-test('a user who vanishes is announced offline when the grace is over, as last seen when the connection closed', async (t) => {
+/** ana watches bob, who has just vanished. */
+async function bobVanished(t: TestContext) {
   const clock = new ManualClock();
   const gateway = await build(t, { clock, env: ENV });
   const ana = await watcher(t, gateway);
   const bob = await LiveSocket.live(t, gateway, 'bob');
   await seen(ana, 'bob', true);
   await vanish(gateway, bob);
+  return { clock, gateway, ana };
+}
+
+test('a user who vanishes is announced offline when the grace is over, as last seen when the connection closed', async (t) => {
+  const { clock, gateway, ana } = await bobVanished(t);
   const wentAt = clock.now();
   clock.advance(GRACE_MS - 1);
   // Whatever was due was announced before her.
@@ -82,12 +88,7 @@ test('a user who vanishes is announced offline when the grace is over, as last s
 });
 
 test('a user who is back within the grace was never away to anybody', async (t) => {
-  const clock = new ManualClock();
-  const gateway = await build(t, { clock, env: ENV });
-  const ana = await watcher(t, gateway);
-  const bob = await LiveSocket.live(t, gateway, 'bob');
-  await seen(ana, 'bob', true);
-  await vanish(gateway, bob);
+  const { clock, gateway, ana } = await bobVanished(t);
   clock.advance(GRACE_MS - 1);
   await LiveSocket.live(t, gateway, 'bob');
   clock.advance(GRACE_MS);
