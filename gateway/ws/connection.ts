@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../shared/close-codes.ts';
 import { ChatError } from '../../shared/errors.ts';
+import type { Position } from '../../shared/event-text.ts';
 import type { Ref, ServerFrame } from '../../shared/schemas/frames.ts';
 import type { ConversationId, DeviceId, SessionId, UserId } from '../../shared/schemas/primitives.ts';
 import type { Beating } from './heartbeat-wheel.ts';
@@ -9,6 +10,7 @@ import type { ConnectionContext } from './hub.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import { RateBucket } from './rate-bucket.ts';
 import type { ConversationTopic } from './topic.ts';
+import type { ActivationNotice } from './topic-joiner.ts';
 import { jsonFrame, PING_FRAME } from './wire.ts';
 
 /** Who is on the other end, as the access token says. */
@@ -41,11 +43,10 @@ export class Connection implements Beating, OutboxOwner {
   wheelSlot = 0;
   background = false;
   syncState: SyncState = 'fresh';
-  /** Conversations that woke while a sync was running; joined when it is done. */
-  wokenDuringSync: Map<ConversationId, { from: number; until: number; epoch: string }> | undefined;
-  /** Heads at sync of conversations that had just been active but were not awake yet: a waking that is under way must not repeat them. */
-  recentHeads: Map<ConversationId, number> | undefined;
-  #recentUntil = 0;
+  /** Conversations that became active while a sync was running; followed when it is done. */
+  noticesDuringSync: Map<ConversationId, ActivationNotice> | undefined;
+  /** The last event given of conversations that are active but not followed: the user was put out, or there was no room. */
+  places: Map<ConversationId, Position> | undefined;
   topics: Set<ConversationTopic> | undefined;
   watching: Set<UserId> | undefined;
 
@@ -119,7 +120,6 @@ export class Connection implements Beating, OutboxOwner {
       this.#warnedOfExpiry = true;
       this.send({ type: 'session.expiring', expiresAt: this.expiresAt });
     }
-    if (this.recentHeads !== undefined && now > this.#recentUntil) this.recentHeads = undefined;
     this.#answered = false;
     this.outbox.push(PING_FRAME);
   }
@@ -131,10 +131,10 @@ export class Connection implements Beating, OutboxOwner {
     this.#ws.terminate();
   }
 
-  rememberHead(conversationId: ConversationId, head: number, until: number): void {
-    this.recentHeads ??= new Map();
-    this.recentHeads.set(conversationId, head);
-    this.#recentUntil = until;
+  /** It stopped following this conversation here, and goes on from here if it follows it again. */
+  remember(conversationId: ConversationId, place: Position): void {
+    this.places ??= new Map();
+    this.places.set(conversationId, place);
   }
 
   extend(expiresAt: number): void {
