@@ -169,12 +169,15 @@ export class TopicJoiner {
     const { connection } = join;
     const place = join.place as Position;
     const isWhole = place.seq + events.length === head;
-    if (reset === true) {
+    const continues = epoch !== place.epoch;
+    if (join.assumed && (continues || reset === true)) {
+      // The notice was of another history than the log has now, and only the client knows in which one it stands.
+      connection.close('outOfSync');
+    } else if (reset === true) {
       connection.send({ type: 'sync.reset', conversationId: topic.id, epoch, head });
     } else {
       // The client reads by itself what lies between its cursor and the head of a page that is truncated.
       const truncated = !isWhole || (join.assumed && activeFrom <= place.seq);
-      const continues = epoch !== place.epoch;
       if (truncated || continues) {
         connection.send({
           type: 'sync.page',

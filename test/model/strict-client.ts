@@ -1,0 +1,104 @@
+import type { Position } from '../../shared/event-text.ts';
+import type { MemoryLog } from './memory-log.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: frames of any type, read as the protocol says
+type Frame = any;
+
+/**
+ * A device that follows section 4.8 of the protocol and objects to whatever the server promises not to do: a gap, a double, an event of
+ * a history it was not told of, an event that its user may not hear.
+ */
+export class StrictClient {
+  readonly userId: string;
+  readonly cursors = new Map<string, Position>();
+  readonly #logs: ReadonlyMap<string, MemoryLog>;
+  /** A page of a sync that was asked for may repeat what came before. */
+  isSyncing = false;
+  /** What the server did that it promises not to do. */
+  readonly violations: string[] = [];
+
+  constructor(userId: string, logs: ReadonlyMap<string, MemoryLog>) {
+    this.userId = userId;
+    this.#logs = logs;
+  }
+
+  take(frame: Frame): void {
+    switch (frame.type) {
+      case 'event':
+        this.#event(frame);
+        break;
+      case 'sync.page':
+        this.#page(frame);
+        break;
+      case 'sync.reset':
+        this.cursors.set(frame.conversationId, { epoch: frame.epoch, seq: frame.head });
+        break;
+      case 'conversation':
+        if (frame.change === 'removed') this.#removed(frame);
+        break;
+      case 'sync.done':
+        this.isSyncing = false;
+        break;
+      case 'error':
+        if (frame.ref === 'sync') this.isSyncing = false;
+    }
+  }
+
+  #check(holds: boolean, violation: string): void {
+    if (!holds) this.violations.push(violation);
+  }
+
+  #event(event: Frame): void {
+    const { conversationId, seq, epoch } = event;
+    const cursor = this.cursors.get(conversationId);
+    const where = `${this.userId} in ${conversationId} at ${cursor?.epoch} ${cursor?.seq}`;
+    if (cursor !== undefined && epoch === cursor.epoch) {
+      this.#check(seq > cursor.seq, `double: ${where} was given ${seq} again`);
+      this.#check(seq === cursor.seq + 1, `gap: ${where} was given ${seq}`);
+    }
+    this.#mayHear(conversationId, seq, where);
+    this.cursors.set(conversationId, { epoch, seq });
+  }
+
+  /** Who was put out before this event may hear it only if let in again since. A log that lost its tail knows less than was said. */
+  #mayHear(conversationId: string, seq: number, where: string): void {
+    const log = this.#logs.get(conversationId) as MemoryLog;
+    let isOut = true;
+    for (let at = 1; at <= log.head; at++) {
+      const entry = log.entry(at);
+      if (entry?.event === 'member.added' && entry.data.members?.some(({ userId }) => userId === this.userId)) isOut = false;
+      else if (at < seq && entry?.event === 'member.removed' && entry.data.userId === this.userId) isOut = true;
+    }
+    if (log.head >= seq) this.#check(!isOut, `no member: ${where} was given ${seq}`);
+  }
+
+  #page(page: Frame): void {
+    const { conversationId, epoch, head } = page;
+    let cursor = this.cursors.get(conversationId);
+    if (cursor !== undefined && page.continues === cursor.epoch) cursor = { epoch, seq: cursor.seq };
+    if (cursor === undefined || page.truncated) {
+      // It reads by itself up to the head, unless it is there already.
+      const seq = cursor !== undefined && cursor.epoch === epoch ? Math.max(cursor.seq, head) : head;
+      this.cursors.set(conversationId, { epoch, seq });
+      return;
+    }
+    const where = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
+    this.#check(epoch === cursor.epoch, `unknown history: ${where} was given a page of ${epoch}`);
+    for (const { seq } of page.events) {
+      if (seq <= cursor.seq) {
+        this.#check(this.isSyncing, `double: ${where} was given ${seq} again`);
+        continue;
+      }
+      this.#check(seq === cursor.seq + 1, `gap: ${where} was given a page with ${seq}`);
+      cursor = { epoch, seq };
+    }
+    this.#check(cursor.seq >= head, `gap: ${where} was given a page up to ${head}`);
+    this.cursors.set(conversationId, cursor);
+  }
+
+  #removed({ conversationId, seq, epoch }: Frame): void {
+    const cursor = this.cursors.get(conversationId);
+    if (cursor !== undefined && seq !== undefined && cursor.epoch === epoch && cursor.seq > seq) return;
+    this.cursors.delete(conversationId);
+  }
+}
