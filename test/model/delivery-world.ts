@@ -199,6 +199,7 @@ export class DeliveryWorld {
   /** The newest unacknowledged events may be lost with a server; the log gets another epoch. */
   failOver(id: string, lose: number): void {
     this.logs.get(id)?.failOver(lose);
+    for (const { client } of this.devices) client.forgive(id);
   }
 
   killProcess(k: number, lost: boolean): void {
@@ -249,8 +250,7 @@ export class DeliveryWorld {
   sync(k: number, back = 0): void {
     const { client, connection } = this.#device(k);
     if (connection === undefined || connection.syncState === 'syncing') return;
-    const cursors = Object.fromEntries([...client.cursors].map(([id, { epoch, seq }]) => [id, { epoch, seq: Math.max(0, seq - back) }]));
-    client.isSyncing = true;
+    const cursors = client.askAgain(back);
     this.hub.receive(connection, Buffer.from(JSON.stringify({ type: 'sync', ref: 'sync', cursors })), false);
   }
 

@@ -14,6 +14,8 @@ export class StrictClient {
   readonly #logs: ReadonlyMap<string, MemoryLog>;
   /** A page of a sync that was asked for may repeat what came before. */
   isSyncing = false;
+  /** Conversations in which this sync goes back: they must be told. */
+  readonly #asked = new Set<string>();
   /** What the server did that it promises not to do. */
   readonly violations: string[] = [];
 
@@ -31,17 +33,37 @@ export class StrictClient {
         this.#page(frame);
         break;
       case 'sync.reset':
+        this.#asked.delete(frame.conversationId);
         this.cursors.set(frame.conversationId, { epoch: frame.epoch, seq: frame.head });
         break;
       case 'conversation':
         if (frame.change === 'removed') this.#removed(frame);
         break;
       case 'sync.done':
+        for (const id of this.#asked) this.#check(false, `unanswered: ${this.userId} went back in ${id} and was told nothing`);
         this.isSyncing = false;
         break;
       case 'error':
         if (frame.ref === 'sync') this.isSyncing = false;
     }
+  }
+
+  /** The cursors of a sync that lie this much behind what the device has. */
+  askAgain(back: number): Record<string, Position> {
+    this.isSyncing = true;
+    this.#asked.clear();
+    const cursors: Record<string, Position> = {};
+    for (const [id, { epoch, seq }] of this.cursors) {
+      cursors[id] = { epoch, seq: Math.max(0, seq - back) };
+      const log = this.#logs.get(id) as MemoryLog;
+      if (back > 0 && seq > 0 && log.epoch === epoch && log.isMember(this.userId)) this.#asked.add(id);
+    }
+    return cursors;
+  }
+
+  /** The log was changed in a way that makes an unanswered question fair. */
+  forgive(conversationId: string): void {
+    this.#asked.delete(conversationId);
   }
 
   #check(holds: boolean, violation: string): void {
@@ -75,7 +97,13 @@ export class StrictClient {
   #page(page: Frame): void {
     const { conversationId, epoch, head } = page;
     let cursor = this.cursors.get(conversationId);
-    if (cursor !== undefined && page.continues === cursor.epoch) cursor = { epoch, seq: cursor.seq };
+    this.#asked.delete(conversationId);
+    if (cursor !== undefined && page.continues === cursor.epoch) {
+      const log = this.#logs.get(conversationId) as MemoryLog;
+      const place = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
+      if (log.epoch === epoch) this.#check(log.goesOnFrom(cursor), `lost history: ${place} was told that it goes on as ${epoch}`);
+      cursor = { epoch, seq: cursor.seq };
+    }
     if (cursor === undefined || page.truncated) {
       // It reads by itself up to the head, unless it is there already.
       const seq = cursor !== undefined && cursor.epoch === epoch ? Math.max(cursor.seq, head) : head;
@@ -97,6 +125,7 @@ export class StrictClient {
   }
 
   #removed({ conversationId, seq, epoch }: Frame): void {
+    this.#asked.delete(conversationId);
     const cursor = this.cursors.get(conversationId);
     if (cursor !== undefined && seq !== undefined && cursor.epoch === epoch && cursor.seq > seq) return;
     this.cursors.delete(conversationId);
