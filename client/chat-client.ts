@@ -273,9 +273,9 @@ export class ChatClient {
   /** Asks the server for a sign of life. Resolves with the round trip in ms and the server's time (Unix ms). */
   async ping(): Promise<{ roundTripMs: number; serverTime: number }> {
     const connection = await this.link.whenLive(this.replyMs);
-    const from = this.clock.now();
+    const from = this.clock.monotonic();
     const reply = (await connection.request('ping', {})) as ServerFrameOf<'pong'>;
-    return { roundTripMs: this.clock.now() - from, serverTime: reply.serverTime };
+    return { roundTripMs: this.clock.monotonic() - from, serverTime: reply.serverTime };
   }
 
   private load(): Promise<void> {
