@@ -319,6 +319,15 @@ export class Hub {
     await this.#drain.run(windowMs);
   }
 
+  /** This gateway cannot serve now: sends everyone elsewhere, spread over the window, and takes nobody in until `takeBack`. */
+  async leave(windowMs: number): Promise<void> {
+    await this.#drain.leave(windowMs);
+  }
+
+  takeBack(): void {
+    this.#drain.takeBack();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#timers) clearTimeout(timer);
