@@ -39,7 +39,6 @@ export class Connection implements Beating, OutboxOwner {
   readonly sessionId: SessionId;
   readonly deviceId: DeviceId;
   readonly outbox: Outbox;
-  expiresAt: number;
   wheelSlot = 0;
   background = false;
   syncState: SyncState = 'fresh';
@@ -56,6 +55,9 @@ export class Connection implements Beating, OutboxOwner {
   #refused = 0;
   #reads = 0;
   #answered = true;
+  /** When the access token expires: Unix ms, as the client is told, and on the monotonic clock, which decides. */
+  #expiresAt = 0;
+  #expiryDue = 0;
   #warnedOfExpiry = false;
   #closing = false;
 
@@ -66,9 +68,9 @@ export class Connection implements Beating, OutboxOwner {
     this.userId = claims.userId;
     this.sessionId = claims.sessionId;
     this.deviceId = claims.deviceId;
-    this.expiresAt = claims.expiresAt;
     this.outbox = new Outbox(context, socket, this);
-    this.#rate = new RateBucket(context.framesPerSecond, context.frameBurst, context.clock.now());
+    this.#rate = new RateBucket(context.framesPerSecond, context.frameBurst, context.clock.monotonic());
+    this.extend(claims.expiresAt);
   }
 
   get closing(): boolean {
@@ -87,9 +89,9 @@ export class Connection implements Beating, OutboxOwner {
     this.send(ref === undefined ? { type: 'error', error: error.toBody() } : { type: 'error', ref, error: error.toBody() });
   }
 
-  /** Milliseconds to wait before the next frame, 0 when this one may pass. Closes a client that does not slow down. */
-  admit(now: number): number {
-    const wait = this.#rate.take(now);
+  /** Milliseconds to wait before the next frame, 0 when this one may pass. Closes a client that does not slow down. `at`: monotonic. */
+  admit(at: number): number {
+    const wait = this.#rate.take(at);
     if (wait === 0) this.#refused = 0;
     else if (++this.#refused > PATIENCE) this.close('tooManyFrames');
     return wait;
@@ -112,13 +114,13 @@ export class Connection implements Beating, OutboxOwner {
   }
 
   beat(now: number): void {
-    if (now >= this.expiresAt) {
+    if (now >= this.#expiryDue) {
       this.close('tokenExpired');
       return;
     }
-    if (!this.#warnedOfExpiry && now >= this.expiresAt - this.#context.expiryWarningMs) {
+    if (!this.#warnedOfExpiry && now >= this.#expiryDue - this.#context.expiryWarningMs) {
       this.#warnedOfExpiry = true;
-      this.send({ type: 'session.expiring', expiresAt: this.expiresAt });
+      this.send({ type: 'session.expiring', expiresAt: this.#expiresAt });
     }
     this.#answered = false;
     this.outbox.push(PING_FRAME);
@@ -137,8 +139,14 @@ export class Connection implements Beating, OutboxOwner {
     this.places.set(conversationId, place);
   }
 
+  /**
+   * The token is good until then, Unix ms. What is left of it is a duration from now on: a clock that is set while the socket is open
+   * neither throws everybody out nor keeps them in. A clock that is behind gives nobody more than a whole life of a token.
+   */
   extend(expiresAt: number): void {
-    this.expiresAt = expiresAt;
+    const { clock, tokenLifeMs } = this.#context;
+    this.#expiresAt = expiresAt;
+    this.#expiryDue = clock.monotonic() + Math.min(expiresAt - clock.now(), tokenLifeMs);
     this.#warnedOfExpiry = false;
   }
 

@@ -33,6 +33,8 @@ export interface ConnectionContext extends OutboxContext {
   clock: Clock;
   framesPerSecond: number;
   frameBurst: number;
+  /** How long an access token lives at most, ms. */
+  tokenLifeMs: number;
   /** How long before its token expires a client is warned, ms. */
   expiryWarningMs: number;
   onSlowConsumer(): void;
@@ -98,6 +100,7 @@ export class Hub {
       limitBytes: config.WS_OUTBOX_BYTES,
       framesPerSecond: config.WS_FRAMES_PER_SECOND,
       frameBurst: config.WS_FRAME_BURST,
+      tokenLifeMs: config.JWT_ACCESS_SECONDS * 1000,
       expiryWarningMs: Math.max(config.WS_HEARTBEAT_MS * 1.5, Math.min(60_000, (config.JWT_ACCESS_SECONDS * 1000) / 3)),
       onSlowConsumer: () => this.metrics.slowConsumers.inc(),
       detach: (connection) => this.#detach(connection),
@@ -148,7 +151,7 @@ export class Hub {
   start(): void {
     const { config, bus, clock } = this.#options;
     this.#stopListening = bus.onInterruption(() => void this.#onInterruption());
-    this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.now()));
+    this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.monotonic()));
     this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
     this.#every(PRESENCE_TICK_MS, () => void this.#presenceAnnouncer.tick());
     this.#every(config.PRESENCE_LEASE_MS / 3, () => void this.#renewLease());
@@ -319,6 +322,15 @@ export class Hub {
   /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */
   async drain(windowMs: number): Promise<void> {
     await this.#drain.run(windowMs);
+  }
+
+  /** This gateway cannot serve now: sends everyone elsewhere, spread over the window, and takes nobody in until `takeBack`. */
+  async leave(windowMs: number): Promise<void> {
+    await this.#drain.leave(windowMs);
+  }
+
+  takeBack(): void {
+    this.#drain.takeBack();
   }
 
   async close(): Promise<void> {

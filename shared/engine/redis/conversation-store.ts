@@ -162,7 +162,7 @@ export class RedisConversationStore implements ConversationStore {
     for (const id of awake.keys()) ids.add(id);
     const indexed = new Set(index);
     const others = index.filter((id) => !ids.has(id));
-    for (const id of since === undefined ? others : await this.#activeSince(others, since - CLOCK_SKEW_MS, now)) ids.add(id);
+    for (const id of since === undefined ? others : await this.#activeSince(others, since - 2 * CLOCK_SKEW_MS, now)) ids.add(id);
 
     const result: SyncConversation[] = [];
     let pending = [...ids];
