@@ -23,7 +23,7 @@ const SYNC_EVENTS = 3;
 const REPAIR_MS = 30_000;
 const AUDIT_ROUND_MS = 10 * 60_000;
 const DEADLINE_MS = 60_000;
-const MESSAGE_MS = 10 * 60_000;
+const HOUR_MS = 60 * 60_000;
 
 const CONFIG = loadConfig(GatewayConfig, {
   SERVICE_TOKEN_SECRET: 'a secret of the model, long enough for the schema',
@@ -264,14 +264,28 @@ export class DeliveryWorld {
     return this.devices[k % this.devices.length] as Device;
   }
 
-  /** Time goes by. No call waits longer than its deadline, and no message is on its way for longer than minutes. */
+  /** Time goes by. Calls that wait reach their deadline. */
   async pass(ms: number): Promise<void> {
     if (ms >= DEADLINE_MS) while (this.pending.size > 0) this.pending.fail(0);
-    if (ms >= MESSAGE_MS) while (this.messagesInFlight > 0) this.deliver(0, 'once');
     await turn();
-    if (ms >= DEADLINE_MS) while (this.pending.size > 0) this.pending.fail(0);
     this.clock.advance(ms);
     mock.timers.tick(Math.min(ms, 2 * REPAIR_MS));
+  }
+
+  /** A conversation falls asleep. Before it does, what was lost is found by the rounds of checks, which come several times an hour. */
+  async sleep(): Promise<void> {
+    await this.quiet();
+    await this.#round();
+    this.clock.advance(HOUR_MS);
+    mock.timers.tick(2 * REPAIR_MS);
+  }
+
+  async #round(): Promise<void> {
+    for (let past = 0; past < AUDIT_ROUND_MS + 2 * REPAIR_MS; past += 2 * REPAIR_MS) {
+      this.clock.advance(2 * REPAIR_MS);
+      mock.timers.tick(2 * REPAIR_MS);
+      await this.quiet();
+    }
   }
 
   /** Everything on its way arrives. */
@@ -288,11 +302,7 @@ export class DeliveryWorld {
   /** Nothing fails any more, nobody sends, and a round of every check goes by. */
   async calm(): Promise<void> {
     await this.quiet();
-    for (let past = 0; past < AUDIT_ROUND_MS + 2 * REPAIR_MS; past += 2 * REPAIR_MS) {
-      this.clock.advance(2 * REPAIR_MS);
-      mock.timers.tick(2 * REPAIR_MS);
-      await this.quiet();
-    }
+    await this.#round();
     for (const [k, { connection }] of this.devices.entries()) if (connection?.syncState === 'fresh') this.sync(k);
     await this.quiet();
   }

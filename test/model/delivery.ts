@@ -11,8 +11,6 @@ interface Step {
   c: number;
 }
 
-const HOUR = 60 * 60_000;
-
 export const STEPS: Record<string, { weight: number; run: (world: DeliveryWorld, k: number, c: number) => void | Promise<void> }> = {
   call: { weight: 30, run: (world, k) => world.pending.step(k) },
   deliver: { weight: 16, run: (world, k) => world.deliver(k, 'once') },
@@ -33,7 +31,7 @@ export const STEPS: Record<string, { weight: number; run: (world: DeliveryWorld,
   failOver: { weight: 1, run: (world, k, c) => world.failOver(conversation(c), k % 4) },
   moment: { weight: 3, run: (world) => world.pass(500) },
   minute: { weight: 2, run: (world) => world.pass(60_000) },
-  hour: { weight: 1, run: (world) => world.pass(HOUR + 6 * 60_000) },
+  sleep: { weight: 1, run: (world) => world.sleep() },
 };
 
 const user = (k: number): string => USERS[k % USERS.length] as string;

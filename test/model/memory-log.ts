@@ -37,6 +37,8 @@ export class MemoryLog {
   #state: State;
   #history: State[] = [];
   #forks: Position[] = [];
+  /** The logs of earlier epochs as they were when they ended: what was heard of them was heard. */
+  readonly #ended = new Map<string, readonly Entry[]>();
 
   constructor(id: string, members: readonly string[]) {
     this.id = id;
@@ -58,12 +60,13 @@ export class MemoryLog {
     return [...this.#state.members].sort();
   }
 
-  entry(seq: number): Entry | undefined {
-    return this.#state.log[seq - 1];
+  /** The events of a history, the lost ones of an earlier one included. */
+  entries(epoch = this.epoch): readonly Entry[] {
+    return this.#ended.get(epoch) ?? this.#state.log;
   }
 
   text(seq: number): string {
-    const { actorId, event, data } = this.entry(seq) as Entry;
+    const { actorId, event, data } = this.#state.log[seq - 1] as Entry;
     const tail = encodeEventTail({ conversationId: this.id, id: `id-${seq}`, at: seq, actorId, event, data });
     return encodeEvent(seq, this.epoch, tail);
   }
@@ -106,6 +109,7 @@ export class MemoryLog {
 
   /** A server was replaced: up to `lose` of the newest events that nobody was promised are gone, and the log goes by another epoch. */
   failOver(lose: number): void {
+    this.#ended.set(this.epoch, [...this.#state.log]);
     const head = Math.max(this.acked, this.head - lose);
     const before = head < this.head ? this.#history[head] : undefined;
     if (before !== undefined) this.#state = copy(before);

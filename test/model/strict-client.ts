@@ -78,20 +78,19 @@ export class StrictClient {
       this.#check(seq > cursor.seq, `double: ${where} was given ${seq} again`);
       this.#check(seq === cursor.seq + 1, `gap: ${where} was given ${seq}`);
     }
-    this.#mayHear(conversationId, seq, where);
+    this.#mayHear(event, where);
     this.cursors.set(conversationId, { epoch, seq });
   }
 
-  /** Who was put out before this event may hear it only if let in again since. A log that lost its tail knows less than was said. */
-  #mayHear(conversationId: string, seq: number, where: string): void {
+  /** Who was put out before this event may hear it only if let in again since, by an event of the same history. */
+  #mayHear({ conversationId, seq, epoch }: Frame, where: string): void {
     const log = this.#logs.get(conversationId) as MemoryLog;
     let isOut = true;
-    for (let at = 1; at <= log.head; at++) {
-      const entry = log.entry(at);
-      if (entry?.event === 'member.added' && entry.data.members?.some(({ userId }) => userId === this.userId)) isOut = false;
-      else if (at < seq && entry?.event === 'member.removed' && entry.data.userId === this.userId) isOut = true;
+    for (const [i, { event, data }] of log.entries(epoch).entries()) {
+      if (event === 'member.added' && data.members?.some(({ userId }) => userId === this.userId)) isOut = false;
+      else if (i + 1 < seq && event === 'member.removed' && data.userId === this.userId) isOut = true;
     }
-    if (log.head >= seq) this.#check(!isOut, `no member: ${where} was given ${seq}`);
+    this.#check(!isOut, `no member: ${where} was given ${seq}`);
   }
 
   #page(page: Frame): void {
