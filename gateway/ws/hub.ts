@@ -20,8 +20,7 @@ import { type FrameContext, FrameReader } from './frames/index.ts';
 import { HeartbeatWheel } from './heartbeat-wheel.ts';
 import { RealtimeMetrics } from './metrics.ts';
 import type { OutboxContext } from './outbox.ts';
-import { PresenceAnnouncer } from './presence-announcer.ts';
-import { PresenceWatch } from './presence-watch.ts';
+import { Presence } from './presence.ts';
 import { TopicRegistry } from './topic-registry.ts';
 import { TopicRepair } from './topic-repair.ts';
 import { Turn } from './turn.ts';
@@ -56,7 +55,6 @@ export interface HubOptions {
 }
 
 const SWEEP_MS = 5000;
-const PRESENCE_TICK_MS = 200;
 /** All live connections of this gateway, and what they follow. */
 export class Hub {
   readonly gatewayId = newGatewayId();
@@ -71,8 +69,7 @@ export class Hub {
   readonly #topics: TopicRegistry;
   readonly #waking: Waking;
   readonly #audit: Audit;
-  readonly #presenceWatch: PresenceWatch;
-  readonly #presenceAnnouncer: PresenceAnnouncer;
+  readonly #presence: Presence;
   readonly #reader: FrameReader;
   readonly #drain: Drain;
   #timers: NodeJS.Timeout[] = [];
@@ -111,8 +108,8 @@ export class Hub {
       this.#waking.follow(userId, connections, { conversationId: topic.id, epoch: topic.epoch, from: seq + 1, until: topic.until });
     };
     this.#audit = new Audit({ users: this.#users, sessions: options.sessions, messaging, waking: this.#waking, clock, log });
-    this.#presenceWatch = new PresenceWatch({ bus, clock, log });
-    this.#presenceAnnouncer = new PresenceAnnouncer({ gatewayId: this.gatewayId, bus, clock, log, graceMs: config.PRESENCE_GRACE_MS });
+    const { PRESENCE_LEASE_MS: leaseMs, PRESENCE_GRACE_MS: graceMs } = config;
+    this.#presence = new Presence({ gatewayId: this.gatewayId, bus, clock, log, leaseMs, graceMs });
     this.#drain = new Drain(this.#connections, log);
     const frames: FrameContext = {
       messaging,
@@ -124,7 +121,7 @@ export class Hub {
       users: this.#users,
       topics: this.#topics,
       waking: this.#waking,
-      presence: this.#presenceWatch,
+      presence: this.#presence.watch,
     };
     this.#reader = new FrameReader(frames);
   }
@@ -146,11 +143,9 @@ export class Hub {
     this.#stopListening = bus.onInterruption(() => void this.#onInterruption());
     this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.now()));
     this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
-    this.#every(PRESENCE_TICK_MS, () => void this.#presenceAnnouncer.tick());
-    this.#every(config.PRESENCE_LEASE_MS / 3, () => void this.#renewLease());
     this.#every(1000, () => void this.#audit.part(1000));
     this.#jittered(config.WS_REPAIR_MS, () => this.#compareAll());
-    void this.#renewLease();
+    this.#presence.start();
   }
 
   #every(ms: number, work: () => void): void {
@@ -185,7 +180,7 @@ export class Hub {
     });
     if (first) {
       user.subscribed = this.#options.bus.subscribe(topicNames.user(user.userId), (payload) => this.#onUserMessage(user.userId, payload));
-      this.#presenceAnnouncer.came(user.userId);
+      this.#presence.announcer.came(user.userId);
     }
     this.#recheckSession(connection, user);
     this.metrics.connections.set(this.#connections.size);
@@ -219,9 +214,9 @@ export class Hub {
     if (!this.#connections.delete(connection)) return;
     this.#wheel.remove(connection);
     for (const topic of connection.topics ?? []) topic.leave(connection);
-    if (connection.watching !== undefined) this.#presenceWatch.unwatch(connection, [...connection.watching]);
+    if (connection.watching !== undefined) this.#presence.watch.unwatch(connection, [...connection.watching]);
     if (this.#users.remove(connection)) {
-      this.#presenceAnnouncer.went(connection.userId);
+      this.#presence.announcer.went(connection.userId);
       this.#options.bus
         .unsubscribe(topicNames.user(connection.userId))
         .catch((error) => this.#options.log.warn({ err: error }, 'unsubscribe failed'));
@@ -281,15 +276,6 @@ export class Hub {
     for (const connection of user.connections) connection.send(frame);
   }
 
-  async #renewLease(): Promise<void> {
-    const { bus, clock, config, log } = this.#options;
-    try {
-      await this.#presenceWatch.onGateways(await bus.presence.renew(this.gatewayId, clock.now(), config.PRESENCE_LEASE_MS));
-    } catch (error) {
-      log.warn({ err: error }, 'the presence lease could not be renewed');
-    }
-  }
-
   async #compareAll(): Promise<void> {
     try {
       await this.#repair.compare(this.#topics.all());
@@ -301,14 +287,9 @@ export class Hub {
 
   /** The bus was away. Everything it may have swallowed is looked up: logs, wakings, presence, revocations. */
   async #onInterruption(): Promise<void> {
-    // The lease first: while it is lapsed, our own users look offline to everyone, us included.
-    await this.#renewLease();
-    // Side by side: no lost message waits for presence, and no revocation for either.
-    const presence = this.#presenceAnnouncer
-      .reannounce()
-      .then(() => this.#presenceWatch.reread())
-      .catch((error) => this.#options.log.warn({ err: error }, 'presence could not be read'));
-    await Promise.all([this.#compareAll(), this.#audit.everyone(), presence]);
+    this.#presence.onInterruption();
+    // Side by side: no lost message waits for a revocation, nor the other way round.
+    await Promise.all([this.#compareAll(), this.#audit.everyone()]);
   }
 
   /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */
@@ -323,8 +304,6 @@ export class Hub {
     this.#stopListening?.();
     this.#repair.close();
     for (const connection of [...this.#connections]) connection.close('draining');
-    await this.#options.bus.presence
-      .release(this.gatewayId)
-      .catch((error) => this.#options.log.warn({ err: error }, 'presence lease not released'));
+    await this.#presence.close();
   }
 }
