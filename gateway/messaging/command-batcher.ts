@@ -1,7 +1,6 @@
 import { ChatError } from '../../shared/errors.ts';
-import type { Command, CommandOk, CommandResult } from '../../shared/schemas/commands.ts';
+import { type Command, type CommandOk, type CommandResult, isRepeatable } from '../../shared/schemas/commands.ts';
 import { CallFailure } from './call-failure.ts';
-import { isRepeatableCommand } from './repeatable.ts';
 
 /** Text of commands in one call, and of all that wait, in UTF-16 code units: both bounds also hold for the largest commands. */
 const BATCH_CHARS = 1_048_576;
@@ -56,7 +55,7 @@ export class CommandBatcher {
     const { promise, resolve, reject } = Promise.withResolvers<CommandOk>();
     this.#lanes[laneOf(command.conversationId, this.#lanes.length)]!.push({
       text,
-      repeatable: isRepeatableCommand(command),
+      repeatable: isRepeatable(command.op),
       resolve,
       reject,
     });
