@@ -1,21 +1,20 @@
 import { ChatError } from '../../errors.ts';
 import type { EngineLog } from '../engine.ts';
-import { type Call, type Lane, NotReplicated, NotSent, type Outcome } from './lane.ts';
+import { type Call, DOWN_MS, type Lane, NotReplicated, NotSent, type Outcome } from './lane.ts';
 import { type FunctionLibrary, loadLibrary } from './library.ts';
+import { RefusalLog } from './refusal-log.ts';
 import type { Shard, Shards } from './shards.ts';
+import { sleep, systemTiming, type Timing } from './timing.ts';
+import { judge, type Verdict } from './verdict.ts';
 
-/** Where to go on with a call whose first answer was none. */
-type Verdict =
-  | { what: 'final' }
-  /** It was not carried out: send it again, whatever it is. */
-  | { what: 'again'; refresh?: boolean; load?: boolean; ask?: string; down?: boolean }
-  /** Nobody knows. */
-  | { what: 'unknown' };
-
-/** A shard that is down is given so long, ms: the rest of the batch waits for it, and whoever sent it tries again anyway. */
-const DOWN_MS = 1000;
 const BACKOFF_MIN_MS = 20;
 const BACKOFF_MAX_MS = 400;
+/** Calls in one transaction at most: a server does nothing else meanwhile. */
+const TRAIN_MAX = 100;
+/** Calls that fail because their server is down ask who leads its slots at most this often, ms. */
+const REFRESH_GAP_MS = 500;
+/** They change nothing, so they may overtake each other. */
+const READS: ReadonlySet<string> = new Set([...['FCALL_RO', 'HGET', 'HMGET', 'HGETALL', 'HKEYS', 'ZRANGE', 'ZREVRANGE', 'ZRANGEBYSCORE']]);
 
 interface CallerOptions {
   shards: Shards;
@@ -23,20 +22,43 @@ interface CallerOptions {
   log: EngineLog | undefined;
   /** How long one `run` may take in all, ms. */
   deadlineMs: number;
+  timing?: Timing;
 }
 
-/** Sends calls to the shards that lead their slots, and again where that is safe: through redirections, failovers and lost functions. */
+/** A call with who waits for it. */
+interface Job {
+  readonly call: Call;
+  readonly startedAt: number;
+  readonly deadline: number;
+  readonly done: Promise<Outcome>;
+  readonly resolve: (outcome: Outcome) => void;
+  settled: boolean;
+}
+
+/**
+ * Sends calls to the shards that lead their slots, and again where that is safe: through redirections, failovers and lost functions.
+ *
+ * Calls of one slot that change something are carried out in the order in which they were given. While some are under way, later ones of that
+ * slot gather; then they go together, as a transaction. So a server that refuses one, because its keys are on their way elsewhere, cannot carry
+ * out a later one meanwhile, and all of them go on together to where the first one goes. Durable calls and others travel on different
+ * connections and have no order among each other. Each slot waits for itself alone.
+ */
 export class Caller {
   readonly shards: Shards;
   readonly #library: FunctionLibrary;
-  readonly #log: EngineLog | undefined;
+  readonly #refusals: RefusalLog;
   readonly #deadlineMs: number;
+  readonly #timing: Timing;
+  /** Calls that wait for earlier ones of their slot; durable ones under the slot, others under its complement. */
+  readonly #queues = new Map<number, Job[]>();
+  #refreshedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: CallerOptions) {
     this.shards = options.shards;
     this.#library = options.library;
-    this.#log = options.log;
+    this.#timing = options.timing ?? systemTiming;
+    this.#refusals = new RefusalLog(options.log, this.#timing);
     this.#deadlineMs = options.deadlineMs;
   }
 
@@ -49,6 +71,11 @@ export class Caller {
     return { slot, name: 'FCALL_RO', args: [this.#library.fn(fn), keys.length, ...keys, ...args], repeatable: true, durable: false };
   }
 
+  /** When something that begins now and takes several calls must be over. */
+  deadline(): number {
+    return this.#timing.now() + this.#deadlineMs;
+  }
+
   /** One call; rejects with a `ChatError` where there is no reply. */
   async one(call: Call): Promise<unknown> {
     const [outcome] = await this.run([call]);
@@ -56,119 +83,147 @@ export class Caller {
     return outcome;
   }
 
-  /** Calls whose replies are all needed; rejects with the first failure. */
-  async all(calls: readonly Call[]): Promise<unknown[]> {
-    const outcomes = await this.run(calls);
-    for (const outcome of outcomes) if (outcome instanceof Error) throw outcome;
-    return outcomes;
+  /** Calls whose replies are all needed; rejects with the first failure, without waiting for the others. */
+  all(calls: readonly Call[]): Promise<unknown[]> {
+    return Promise.all(
+      this.start(calls).map(async (pending) => {
+        const outcome = await pending;
+        if (outcome instanceof Error) throw outcome;
+        return outcome;
+      }),
+    );
+  }
+
+  /** Replies in the order of the calls, once all are there: see `start`. */
+  run(calls: readonly Call[], deadline?: number): Promise<(unknown | ChatError)[]> {
+    return Promise.all(this.start(calls, deadline));
   }
 
   /**
-   * Replies in the order of the calls; a failure is a `ChatError` in its place: CHAT_ERR_NOT_DURABLE, or CHAT_ERR_STORE_UNAVAILABLE.
-   * Calls of one slot are carried out in their order, also when they are sent again.
+   * A reply for each call, as soon as it is there; a failure is a `ChatError` in its place: CHAT_ERR_NOT_DURABLE, or
+   * CHAT_ERR_STORE_UNAVAILABLE. None rejects.
    */
-  async run(calls: readonly Call[]): Promise<(unknown | ChatError)[]> {
-    const outcomes: Outcome[] = new Array(calls.length);
-    if (calls.length === 0) return outcomes;
-    const start = Date.now();
-    const deadline = start + this.#deadlineMs;
-    let pending = [...calls.keys()];
+  start(calls: readonly Call[], deadline = this.deadline()): Promise<unknown | ChatError>[] {
+    const startedAt = this.#timing.now();
+    const jobs = calls.map((call): Job => {
+      const { promise, resolve } = Promise.withResolvers<Outcome>();
+      return { call, startedAt, deadline, done: promise, resolve, settled: false };
+    });
+    if (jobs.length === 0) return [];
+    const stop = this.#timing.after(Math.max(1, deadline - startedAt), () => {
+      for (const job of jobs) this.#settle(job, TIMED_OUT);
+    });
+    void Promise.all(jobs.map(({ done }) => done)).then(stop);
+    for (const job of jobs) this.#enqueue(job);
+    return jobs.map(({ done }) => done);
+  }
+
+  #settle(job: Job, outcome: Outcome): void {
+    if (job.settled) return;
+    job.settled = true;
+    job.resolve(outcome instanceof Error ? this.#failure(outcome) : outcome);
+  }
+
+  #enqueue(job: Job): void {
+    const { slot, durable, name } = job.call;
+    const key = durable ? slot : ~slot;
+    const queue = this.#queues.get(key);
+    if (queue !== undefined) {
+      queue.push(job);
+    } else if (READS.has(name)) {
+      void this.#carryOut([job]);
+    } else {
+      const jobs = [job];
+      this.#queues.set(key, jobs);
+      void this.#drain(key, jobs);
+    }
+  }
+
+  async #drain(key: number, queue: Job[]): Promise<void> {
+    // What is given in the same turn goes along.
+    await undefined;
+    while (queue.length > 0) await this.#carryOut(queue.splice(0, TRAIN_MAX));
+    this.#queues.delete(key);
+  }
+
+  /** Sends calls of one slot until each is settled. */
+  async #carryOut(train: readonly Job[]): Promise<void> {
     let wait = BACKOFF_MIN_MS;
-    const asking = new Map<number, string>();
-    for (;;) {
-      await this.#attempt(calls, pending, asking, outcomes, deadline);
-      const again: number[] = [];
-      let refresh = false;
-      let pause = false;
-      asking.clear();
-      const missing = new Set<Shard>();
-      for (const i of pending) {
-        const outcome = outcomes[i];
-        if (!(outcome instanceof Error)) continue;
-        const call = calls[i] as Call;
-        const verdict = judge(outcome);
-        if (verdict.what === 'final' || (verdict.what === 'unknown' && !call.repeatable)) continue;
-        if (verdict.what === 'again' && verdict.down && Date.now() - start >= DOWN_MS) continue;
-        again.push(i);
-        if (verdict.what === 'again' && verdict.ask !== undefined) {
-          asking.set(i, verdict.ask);
-        } else if (verdict.what === 'again' && verdict.load) {
-          const shard = this.shards.ofSlot(call.slot);
-          if (shard !== undefined) missing.add(shard);
-        } else {
-          refresh ||= verdict.what === 'unknown' || verdict.refresh === true;
-          pause = true;
-        }
-      }
-      if (again.length === 0 || this.#closed || Date.now() + wait >= deadline) break;
-      pending = again;
-      for (const shard of missing) await loadLibrary(shard.client, this.#library).catch(() => undefined);
-      if (refresh) await Promise.race([this.shards.refresh(), sleep(deadline - Date.now())]);
-      if (pause) {
-        await sleep(wait * (0.5 + Math.random() / 2));
+    let ask: string | undefined;
+    for (let jobs = train; ; ) {
+      jobs = jobs.filter(({ settled }) => !settled);
+      const [first] = jobs;
+      if (first === undefined) return;
+      const shard = ask === undefined ? this.shards.ofSlot(first.call.slot) : this.shards.at(ask);
+      const lane = first.call.durable ? shard?.writes : shard?.reads;
+      const outcomes = await this.#attempt(lane, jobs, ask !== undefined);
+      // All of them were given up meanwhile.
+      if (outcomes === undefined) return;
+      const verdicts = this.#sort(jobs, outcomes, lane);
+      const next = verdicts.find(({ ask, load, pause }) => ask !== undefined || load || pause);
+      ask = next?.ask;
+      const now = this.#timing.now();
+      for (const [i, job] of jobs.entries()) if (this.#closed || now + wait >= job.deadline) this.#settle(job, outcomes[i]);
+      if (jobs.every(({ settled }) => settled)) return;
+      if (next?.load && shard !== undefined) await this.#within(jobs, loadLibrary(shard.client, this.#library));
+      if (verdicts.some(({ refresh }) => refresh)) await this.#within(jobs, this.shards.refresh());
+      if (next?.pause) {
+        await sleep(this.#timing, wait * (0.5 + this.#timing.random() / 2));
         wait = Math.min(BACKOFF_MAX_MS, wait * 2);
       }
     }
-    return outcomes.map((outcome) => (outcome instanceof Error ? this.#failure(outcome) : outcome));
   }
 
-  async #attempt(
-    calls: readonly Call[],
-    pending: readonly number[],
-    asking: ReadonlyMap<number, string>,
-    outcomes: Outcome[],
-    deadline: number,
-  ): Promise<void> {
-    const groups = new Map<Lane, number[]>();
-    const sends: Promise<void>[] = [];
-    for (const i of pending) {
-      const call = calls[i] as Call;
-      const ask = asking.get(i);
-      const shard = ask === undefined ? this.shards.ofSlot(call.slot) : this.shards.at(ask);
-      if (shard === undefined) {
-        outcomes[i] = new NotSent(`nobody is known to lead slot ${call.slot}`);
-        continue;
-      }
-      const lane = call.durable ? shard.writes : shard.reads;
-      if (ask !== undefined) {
-        sends.push(
-          this.#ask(lane, call).then((outcome) => {
-            outcomes[i] = outcome;
-          }),
-        );
-        continue;
-      }
-      const group = groups.get(lane);
-      if (group === undefined) groups.set(lane, [i]);
-      else group.push(i);
-    }
-    for (const [lane, indexes] of groups) {
-      sends.push(
-        lane.send(indexes.map((i) => calls[i] as Call)).then((replies) => {
-          for (const [n, i] of indexes.entries()) outcomes[i] = replies[n];
-        }),
-      );
-    }
-    if (sends.length === 0) return;
-    for (const indexes of groups.values()) for (const i of indexes) outcomes[i] = TIMED_OUT;
-    let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(1, deadline - Date.now()));
-    });
-    await Promise.race([Promise.all(sends), over]);
-    clearTimeout(timer);
+  /** What became of each, or undefined when nobody waits for any of them any more. */
+  #attempt(lane: Lane | undefined, jobs: readonly Job[], asking: boolean): Promise<Outcome[] | undefined> {
+    const { slot } = (jobs[0] as Job).call;
+    if (lane === undefined) return Promise.resolve(jobs.map(() => new NotSent(`nobody is known to lead slot ${slot}`)));
+    if (lane.isDown) return Promise.resolve(jobs.map(() => new NotSent('the server does not answer')));
+    const calls = jobs.map(({ call }) => call);
+    const sent = lane.send(calls, { asking, reads: calls.every(({ name }) => READS.has(name)) });
+    return this.#within(jobs, sent);
   }
 
-  /** During a slot's migration its new leader takes a command only right after ASKING. */
-  async #ask(lane: Lane, call: Call): Promise<Outcome> {
-    const [, outcome] = await lane.send([{ ...call, name: 'ASKING', args: [], durable: false }, call]);
-    return outcome;
+  /** Waits for something for as long as anybody waits for these. */
+  #within<T>(jobs: readonly Job[], work: Promise<T>): Promise<T | undefined> {
+    const over = jobs.length === 1 ? (jobs[0] as Job).done : Promise.all(jobs.map(({ done }) => done));
+    return Promise.race([work.catch(() => undefined), over.then(() => undefined)]);
+  }
+
+  /** Settles what is decided. Says of the rest, in order, how to go on. */
+  #sort(jobs: readonly Job[], outcomes: readonly Outcome[], lane: Lane | undefined): Extract<Verdict, { kind: 'again' }>[] {
+    const verdicts: Extract<Verdict, { kind: 'again' }>[] = [];
+    for (const [i, job] of jobs.entries()) {
+      const outcome = outcomes[i];
+      if (!(outcome instanceof Error)) {
+        this.#settle(job, outcome);
+        continue;
+      }
+      const verdict = judge(outcome);
+      if (verdict.kind === 'refused' || (verdict.kind === 'unknown' && !job.call.repeatable)) {
+        this.#settle(job, outcome);
+      } else if (verdict.kind === 'unknown') {
+        verdicts.push({ kind: 'again', refresh: true, pause: true });
+      } else if (verdict.down && (lane?.isDown || this.#timing.now() - job.startedAt >= DOWN_MS)) {
+        this.#settle(job, outcome);
+        this.#refreshSoon();
+      } else {
+        verdicts.push(verdict);
+      }
+    }
+    return verdicts;
+  }
+
+  #refreshSoon(): void {
+    if (this.#timing.now() - this.#refreshedAt < REFRESH_GAP_MS) return;
+    this.#refreshedAt = this.#timing.now();
+    void this.shards.refresh();
   }
 
   #failure(error: Error): ChatError {
+    this.#refusals.note(error);
     if (error instanceof NotReplicated || error.message.startsWith('NOREPLICAS'))
       return new ChatError('CHAT_ERR_NOT_DURABLE', undefined, { cause: error });
-    if (error.name === 'ReplyError' && judge(error).what === 'final') this.#log?.error({ err: error }, 'Redis refused a command');
     return new ChatError('CHAT_ERR_STORE_UNAVAILABLE', undefined, { cause: error });
   }
 
@@ -176,7 +231,7 @@ export class Caller {
   async ready(shard: Shard): Promise<void> {
     const call = { ...this.write(0, 'ready', [], []), durable: false };
     let [outcome] = await shard.reads.send([call]);
-    if (outcome instanceof Error && judge(outcome).what === 'again') {
+    if (outcome instanceof Error && judge(outcome).kind === 'again') {
       await loadLibrary(shard.client, this.#library);
       [outcome] = await shard.reads.send([call]);
     }
@@ -190,29 +245,3 @@ export class Caller {
 }
 
 const TIMED_OUT = new Error('no reply in time');
-
-function judge(error: Error): Verdict {
-  if (error instanceof NotReplicated) return { what: 'final' };
-  if (error instanceof NotSent) return { what: 'again', refresh: true, down: true };
-  if (error.name !== 'ReplyError') return { what: 'unknown' };
-  const [code, , address] = error.message.split(' ');
-  switch (code) {
-    case 'MOVED':
-    case 'READONLY':
-      return { what: 'again', refresh: true };
-    case 'CLUSTERDOWN':
-    case 'MASTERDOWN':
-    case 'LOADING':
-      return { what: 'again', refresh: true, down: true };
-    case 'TRYAGAIN':
-      return { what: 'again' };
-    case 'ASK':
-      return address === undefined ? { what: 'final' } : { what: 'again', ask: address };
-    default:
-      return error.message.includes('Function not found') ? { what: 'again', load: true } : { what: 'final' };
-  }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
-}

@@ -18,7 +18,7 @@ export interface RedisEngineOptions extends EngineOptions {
   client?: Redis | Cluster;
   /** How long connecting may take, ms; default 5000. */
   connectMs?: number;
-  /** How long a call may take with everything that is tried, replicas aside, ms; default 4000. */
+  /** How long a call may take with everything that is tried, replicas aside, ms; default 3000: less than a gateway waits for messaging. */
   deadlineMs?: number;
   /** Another version of the server-side functions, for tests. */
   library?: FunctionLibrary;
@@ -37,7 +37,7 @@ const CLOSE_MS = 2000;
  * is too old, or is not what the environment says.
  */
 export async function openRedisEngine(config: EngineConfig, options: RedisEngineOptions = {}): Promise<RedisEngine> {
-  const { connectMs = 5000, deadlineMs = 4000, library = LIBRARY, log } = options;
+  const { connectMs = 5000, deadlineMs = 3000, library = LIBRARY, log } = options;
   const client = options.client ?? makeClient(config, connectMs);
   const servers = describeServers(config, client);
   const ignore = (error: Error) => log?.warn({ err: error }, 'Redis connection');

@@ -1,5 +1,6 @@
 import { Cluster, type Redis } from 'ioredis';
 import { becomeReady, Lane, type Replication } from './lane.ts';
+import { systemTiming } from './timing.ts';
 import { within } from './within.ts';
 
 /** One server that leads slots, and the connections to it. */
@@ -29,6 +30,8 @@ export interface Shards {
 
 /** How long asking who leads may take, ms. */
 const REFRESH_MS = 1000;
+/** A connection for writes that ended is made again at most this often, ms: each call asks for it. */
+const WRITER_GAP_MS = 200;
 
 class Connections implements Shard {
   readonly address: string;
@@ -37,6 +40,7 @@ class Connections implements Shard {
   readonly #replication: Replication | undefined;
   #writer: Redis | undefined;
   #writes: Lane | undefined;
+  #writerMadeAt = Number.NEGATIVE_INFINITY;
 
   constructor(client: Redis, replication: Replication | undefined) {
     this.client = client;
@@ -48,14 +52,19 @@ class Connections implements Shard {
   get writes(): Lane {
     const replication = this.#replication;
     if (replication === undefined) return this.reads;
-    if (this.#writes === undefined || this.#writer?.status === 'end') {
+    const ended = this.#writer?.status === 'end' && performance.now() - this.#writerMadeAt >= WRITER_GAP_MS;
+    if (this.#writes === undefined || ended) {
+      this.#writerMadeAt = performance.now();
+      const silentMs = this.#writes?.silentMs ?? 0;
       this.#writer = this.client.duplicate({
         lazyConnect: true,
         retryStrategy: null as never,
         socketTimeout: replication.timeoutMs + (this.client.options.socketTimeout ?? 5000),
       });
       this.#writer.on('error', () => undefined);
-      this.#writes = new Lane(this.#writer, replication);
+      this.#writes = new Lane(this.#writer, replication, systemTiming, silentMs);
+      // A server that was down until now gets no calls; that it is back can only be seen by connecting.
+      if (silentMs > 0) this.#writer.connect().catch(() => undefined);
     }
     return this.#writes;
   }

@@ -1,0 +1,56 @@
+import type { EngineLog } from '../engine.ts';
+import { NotReplicated } from './lane.ts';
+import type { Timing } from './timing.ts';
+
+/** One line a kind of refusal and minute; what comes meanwhile is counted. */
+const EVERY_MS = 60_000;
+/** Kinds remembered. The names come from a server, so their number is not ours to choose. */
+const KINDS_MAX = 50;
+
+const NO_ANSWER = '';
+
+interface Kind {
+  loggedAt: number;
+  since: number;
+}
+
+/**
+ * Logs what Redis refuses, at a bounded rate a kind. A line has the name of the error (OOM, READONLY, NOPERM, MISCONF …) and how many there
+ * were, never the text of the error: it may name keys and arguments. Calls that got no answer at all are one more kind.
+ */
+export class RefusalLog {
+  readonly #log: EngineLog | undefined;
+  readonly #timing: Timing;
+  readonly #kinds = new Map<string, Kind>();
+
+  constructor(log: EngineLog | undefined, timing: Timing) {
+    this.#log = log;
+    this.#timing = timing;
+  }
+
+  /** A call failed for good with this. */
+  note(error: Error): void {
+    if (this.#log === undefined) return;
+    const name = kindOf(error);
+    const now = this.#timing.now();
+    let kind = this.#kinds.get(name);
+    if (kind === undefined) {
+      if (this.#kinds.size >= KINDS_MAX) return;
+      kind = { loggedAt: Number.NEGATIVE_INFINITY, since: 0 };
+      this.#kinds.set(name, kind);
+    }
+    kind.since += 1;
+    if (now - kind.loggedAt < EVERY_MS) return;
+    if (name === NO_ANSWER) this.#log.error({ calls: kind.since }, 'Redis leaves calls without an answer');
+    else this.#log.error({ refusal: name, calls: kind.since }, 'Redis refuses calls');
+    kind.loggedAt = now;
+    kind.since = 0;
+  }
+}
+
+function kindOf(error: Error): string {
+  if (error instanceof NotReplicated) return 'NOREPLICAS';
+  if (error.name !== 'ReplyError') return NO_ANSWER;
+  const [code = ''] = error.message.split(' ', 1);
+  return /^[A-Z]{2,20}$/.test(code) ? code : 'ERR';
+}
