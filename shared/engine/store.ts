@@ -88,8 +88,11 @@ export interface ConversationStore {
    * member.add, sets `uncoveredFrom` to its seq if it is 0. `wake` is returned when `uncoveredFrom` is set or less than half is left,
    * with `from = uncoveredFrom`, else its own seq (receipt, typing: head + 1). A confirmed waking clears `uncoveredFrom`, unless someone
    * was let in after its `through`.
+   *
+   * `each` may be called with a result, and the place of its request, as soon as it is there: one part of the storage that is slow must not
+   * hold up the answers of the others. What it was not called with is in the results.
    */
-  execute(requests: readonly CommandRequest[]): Promise<StoreResult[]>;
+  execute(requests: readonly CommandRequest[], each?: (place: number, result: StoreResult) => void): Promise<StoreResult[]>;
 
   /** Writes down for each user that the conversation is awake until then. Idempotent; a later time wins. */
   recordAwake(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void>;
