@@ -109,6 +109,8 @@ class Session {
         this.#queued = [];
         this.#aborted = false;
         return 'OK';
+      case 'PING':
+        return 'PONG';
       case 'WAIT':
         return this.#node.hasReplica ? 1 : 0;
       case 'EXEC':

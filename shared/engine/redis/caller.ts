@@ -1,6 +1,6 @@
 import { ChatError } from '../../errors.ts';
 import type { EngineLog } from '../engine.ts';
-import { type Call, DOWN_MS, type Lane, NotReplicated, NotSent, type Outcome } from './lane.ts';
+import { type Call, DOWN_MS, NotReplicated, NotSent, type Outcome } from './lane.ts';
 import { type FunctionLibrary, loadLibrary } from './library.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { Shard, Shards } from './shards.ts';
@@ -155,11 +155,10 @@ export class Caller {
       const [first] = jobs;
       if (first === undefined) return;
       const shard = ask === undefined ? this.shards.ofSlot(first.call.slot) : this.shards.at(ask);
-      const lane = first.call.durable ? shard?.writes : shard?.reads;
-      const outcomes = await this.#attempt(lane, jobs, ask !== undefined);
+      const outcomes = await this.#attempt(shard, jobs, ask !== undefined);
       // All of them were given up meanwhile.
       if (outcomes === undefined) return;
-      const verdicts = this.#sort(jobs, outcomes, lane);
+      const verdicts = this.#sort(jobs, outcomes, shard);
       const next = verdicts.find(({ ask, load, pause }) => ask !== undefined || load || pause);
       ask = next?.ask;
       const now = this.#timing.now();
@@ -175,12 +174,12 @@ export class Caller {
   }
 
   /** What became of each, or undefined when nobody waits for any of them any more. */
-  #attempt(lane: Lane | undefined, jobs: readonly Job[], asking: boolean): Promise<Outcome[] | undefined> {
-    const { slot } = (jobs[0] as Job).call;
-    if (lane === undefined) return Promise.resolve(jobs.map(() => new NotSent(`nobody is known to lead slot ${slot}`)));
-    if (lane.isDown) return Promise.resolve(jobs.map(() => new NotSent('the server does not answer')));
+  #attempt(shard: Shard | undefined, jobs: readonly Job[], asking: boolean): Promise<Outcome[] | undefined> {
+    const { slot, durable } = (jobs[0] as Job).call;
+    if (shard === undefined) return Promise.resolve(jobs.map(() => new NotSent(`nobody is known to lead slot ${slot}`)));
+    if (isDown(shard, durable)) return Promise.resolve(jobs.map(() => new NotSent('the server does not answer')));
     const calls = jobs.map(({ call }) => call);
-    const sent = lane.send(calls, { asking, reads: calls.every(({ name }) => READS.has(name)) });
+    const sent = (durable ? shard.writes : shard.reads).send(calls, { asking, reads: calls.every(({ name }) => READS.has(name)) });
     return this.#within(jobs, sent);
   }
 
@@ -191,7 +190,7 @@ export class Caller {
   }
 
   /** Settles what is decided. Says of the rest, in order, how to go on. */
-  #sort(jobs: readonly Job[], outcomes: readonly Outcome[], lane: Lane | undefined): Extract<Verdict, { kind: 'again' }>[] {
+  #sort(jobs: readonly Job[], outcomes: readonly Outcome[], shard: Shard | undefined): Extract<Verdict, { kind: 'again' }>[] {
     const verdicts: Extract<Verdict, { kind: 'again' }>[] = [];
     for (const [i, job] of jobs.entries()) {
       const outcome = outcomes[i];
@@ -204,7 +203,7 @@ export class Caller {
         this.#settle(job, outcome);
       } else if (verdict.kind === 'unknown') {
         verdicts.push({ kind: 'again', refresh: true, pause: true });
-      } else if (verdict.down && (lane?.isDown || this.#timing.now() - job.startedAt >= DOWN_MS)) {
+      } else if (verdict.down && (isDown(shard, job.call.durable) || this.#timing.now() - job.startedAt >= DOWN_MS)) {
         this.#settle(job, outcome);
         this.#refreshSoon();
       } else {
@@ -245,3 +244,7 @@ export class Caller {
 }
 
 const TIMED_OUT = new Error('no reply in time');
+
+/** What is silent to reads is no use to writes. Not the other way round: writes may only wait for replicas. */
+const isDown = (shard: Shard | undefined, durable: boolean) =>
+  shard !== undefined && (shard.reads.isDown || (durable && shard.writes.isDown));

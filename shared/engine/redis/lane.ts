@@ -81,6 +81,7 @@ export class Lane {
     this.#replication = replication;
     this.#timing = timing;
     this.#silentMs = silentMs;
+    if (silentMs > 0) this.#watch();
   }
 
   /** Never rejects: an outcome that is an Error is a failure. Several calls are a transaction: the server begins with all of them or none. */
@@ -91,13 +92,15 @@ export class Lane {
     });
   }
 
-  /** How long the server has owed replies, or could not be reached, and was not heard of, ms. What WAIT may take does not count. */
+  /** How long the server has owed replies, or could not be reached, and was not heard of, ms. */
   get silentMs(): number {
-    return this.#owed === 0 && this.#client.status === 'ready' ? 0 : this.#silentMs;
+    return this.#silentMs;
   }
 
+  /** Once a server is down it stays so until it is heard of: a connection that opens says nothing of the process behind it. */
   get isDown(): boolean {
-    return this.silentMs >= DOWN_MS + (this.#replication?.timeoutMs ?? 0);
+    // WAIT is silent by right.
+    return this.#silentMs >= DOWN_MS + (this.#replication?.timeoutMs ?? 0);
   }
 
   #schedule(): void {
@@ -111,19 +114,25 @@ export class Lane {
     });
   }
 
-  /** Measures silence for as long as something is owed. */
+  /** Measures silence for as long as something is owed, and asks a server that is down whether it is there. */
   #watch(): void {
     if (this.#ticking) return;
     this.#ticking = true;
     this.#timing.after(TICK_MS, () => {
       this.#ticking = false;
-      if (this.#owed === 0 && this.#client.status === 'ready') {
+      const { status } = this.#client;
+      if (this.#owed === 0 && status === 'ready' && !this.isDown) {
         this.#silentMs = 0;
         return;
       }
+      if (status === 'end') return;
       this.#silentMs += TICK_MS;
-      if (this.isDown) this.#giveUpReads();
-      if (this.#owed > 0 || this.#underWay.size > 0 || this.#queue.length > 0) this.#watch();
+      if (this.isDown) {
+        this.#giveUpReads();
+        if (status === 'wait') this.#client.connect().catch(() => undefined);
+        if (status === 'ready' && this.#owed === 0) this.#writeAll([new Command('PING')]).catch(() => undefined);
+      }
+      this.#watch();
     });
   }
 
@@ -191,7 +200,6 @@ export class Lane {
   #writeAll(commands: readonly Command[]): Promise<Outcome[]> {
     const client = this.#client;
     if (client.status !== 'ready' || !client.stream.writable) return Promise.reject(new Error('the connection is closing'));
-    if (this.#owed === 0) this.#silentMs = 0;
     this.#owed += commands.length;
     return new Promise((resolve) => {
       const outcomes: Outcome[] = new Array(commands.length);
