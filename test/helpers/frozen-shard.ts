@@ -21,6 +21,7 @@ interface Room {
 export interface Sent {
   room: Room;
   ok: boolean;
+  answer: string;
   ms: number;
 }
 
@@ -36,6 +37,10 @@ class Sender {
       if (ref === undefined) return;
       this.#waiting.get(ref)?.(type);
       this.#waiting.delete(ref);
+    });
+    this.ws.on('close', (code) => {
+      for (const resolve of this.#waiting.values()) resolve(`closed with ${code}`);
+      this.#waiting.clear();
     });
   }
 
@@ -97,7 +102,7 @@ export class ShardScene {
     const startedAt = performance.now();
     const frame = { type: 'message.send', conversationId: room.id, clientMessageId: `m-${n}`, text: 'text' };
     const answer = await sender.request(String(n), frame);
-    return { room, ok: answer === 'ok', ms: performance.now() - startedAt };
+    return { room, ok: answer === 'ok', answer, ms: performance.now() - startedAt };
   }
 
   close(): void {
