@@ -118,7 +118,7 @@ export class Lane {
   #watch(): void {
     if (this.#ticking) return;
     this.#ticking = true;
-    this.#timing.after(TICK_MS, () => {
+    const tick = () => {
       this.#ticking = false;
       const { status } = this.#client;
       if (this.#owed === 0 && status === 'ready' && !this.isDown) {
@@ -133,7 +133,8 @@ export class Lane {
         if (status === 'ready' && this.#owed === 0) this.#writeAll([new Command('PING')]).catch(() => undefined);
       }
       this.#watch();
-    });
+    };
+    this.#timing.after(TICK_MS, tick, 'idle');
   }
 
   #giveUpReads(): void {

@@ -2,8 +2,8 @@
 export interface Timing {
   /** Monotonic, ms. */
   now(): number;
-  /** Runs this once after so many ms. Returns what calls it off. */
-  after(ms: number, work: () => void): () => void;
+  /** Runs this once after so many ms; one that is `idle` keeps no process alive. Returns what calls it off. */
+  after(ms: number, work: () => void, idle?: 'idle'): () => void;
   /** Runs this at the end of the present turn of the event loop. */
   soon(work: () => void): void;
   /** From 0 up to 1. */
@@ -12,8 +12,9 @@ export interface Timing {
 
 export const systemTiming: Timing = {
   now: () => performance.now(),
-  after(ms, work) {
+  after(ms, work, idle) {
     const timer = setTimeout(work, ms);
+    if (idle) timer.unref();
     return () => clearTimeout(timer);
   },
   soon: (work) => void setImmediate(work),
