@@ -16,8 +16,10 @@ import type { ConversationId, Cursor, DeviceId, Epoch, SessionId, UserId } from 
  * `ChatError` (CHAT_ERR_STORE_UNAVAILABLE, CHAT_ERR_NOT_DURABLE) when the storage fails; nothing resolves before it is durable.
  */
 export interface Store extends ConversationStore, SessionStore, KeyStore {
-  /** Resolves if the storage answers and takes writes; used by readiness checks. */
+  /** Resolves if the storage answers reads; a process whose store does not is no use to its balancer. */
   ping(): Promise<void>;
+  /** Resolves if the storage takes writes: it may be full and answer reads all the same. */
+  pingWrites(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -226,6 +226,12 @@ export class Caller {
     return new ChatError('CHAT_ERR_STORE_UNAVAILABLE', undefined, { cause: error });
   }
 
+  /** Resolves when this server answers reads. */
+  async answers(shard: Shard): Promise<void> {
+    const [outcome] = await shard.reads.send([{ slot: 0, name: 'PING', args: [], repeatable: true, durable: false }]);
+    if (outcome instanceof Error) throw outcome;
+  }
+
   /** Resolves when this server takes writes. */
   async ready(shard: Shard): Promise<void> {
     const call = { ...this.write(0, 'ready', [], []), durable: false };

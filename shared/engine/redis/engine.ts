@@ -8,8 +8,10 @@ import { checkServer, connect, describeServers, makeClient } from './connect.ts'
 import { Keys } from './keys.ts';
 import type { Replication } from './lane.ts';
 import { type FunctionLibrary, LIBRARY, loadLibrary } from './library.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { ClusterShards, isCluster, StandaloneShards } from './shards.ts';
 import { RedisStore } from './store.ts';
+import { systemTiming } from './timing.ts';
 import { within } from './within.ts';
 
 /** What the Redis engine can be opened with beside the environment. */
@@ -40,7 +42,8 @@ export async function openRedisEngine(config: EngineConfig, options: RedisEngine
   const { connectMs = 5000, deadlineMs = 3000, library = LIBRARY, log } = options;
   const client = options.client ?? makeClient(config, connectMs);
   const servers = describeServers(config, client);
-  const ignore = (error: Error) => log?.warn({ err: error }, 'Redis connection');
+  const refusals = new RefusalLog(log, systemTiming);
+  const ignore = (error: Error) => refusals.noteConnection(error);
   client.on('error', ignore);
   const cluster = isCluster(client);
   const replication = replicationOf(config);

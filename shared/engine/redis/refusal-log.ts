@@ -9,6 +9,8 @@ const KINDS_MAX = 50;
 
 const NO_ANSWER = '';
 
+type Line = ['warn' | 'error', object, string];
+
 interface Kind {
   loggedAt: number;
   since: number;
@@ -30,8 +32,21 @@ export class RefusalLog {
 
   /** A call failed for good with this. */
   note(error: Error): void {
+    this.#write(kindOf(error), (calls, name) =>
+      name === NO_ANSWER
+        ? ['error', { calls }, 'Redis leaves calls without an answer']
+        : ['error', { refusal: name, calls }, 'Redis refuses calls'],
+    );
+  }
+
+  /** A connection broke, or could not be made. */
+  noteConnection(error: Error): void {
+    const code = (error as NodeJS.ErrnoException).code ?? error.name;
+    this.#write(`connection ${code}`, (times) => ['warn', { code, times }, 'a connection to Redis broke or cannot be made']);
+  }
+
+  #write(name: string, line: (times: number, name: string) => Line): void {
     if (this.#log === undefined) return;
-    const name = kindOf(error);
     const now = this.#timing.now();
     let kind = this.#kinds.get(name);
     if (kind === undefined) {
@@ -41,8 +56,8 @@ export class RefusalLog {
     }
     kind.since += 1;
     if (now - kind.loggedAt < EVERY_MS) return;
-    if (name === NO_ANSWER) this.#log.error({ calls: kind.since }, 'Redis leaves calls without an answer');
-    else this.#log.error({ refusal: name, calls: kind.since }, 'Redis refuses calls');
+    const [level, details, message] = line(kind.since, name);
+    this.#log[level](details, message);
     kind.loggedAt = now;
     kind.since = 0;
   }
