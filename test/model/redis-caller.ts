@@ -210,16 +210,20 @@ class Run {
       const args = ['fn', keys.length, ...keys.map((key) => `${slot}:${key}`), first + i];
       calls.push({ slot, name: 'FCALL', args, repeatable, durable });
     }
-    for (const [i, pending] of this.caller.start(calls).entries()) {
+    const entries: Given[] = [];
+    for (const i of calls.keys()) {
       const entry: Given = {
         ...{ id: first + i, call: calls[i] as Call, outcome: undefined, settledAt: undefined, givenAt: this.time.now() },
       };
       this.given.push(entry);
-      void pending.then((outcome) => {
-        entry.outcome = outcome;
-        entry.settledAt = this.time.now();
-      });
+      entries.push(entry);
     }
+    this.caller.start(calls, (place, outcome) => {
+      const entry = entries[place] as Given;
+      assert.equal(entry.settledAt, undefined, `call ${entry.id} is settled once`);
+      entry.outcome = outcome;
+      entry.settledAt = this.time.now();
+    });
   }
 
   /** All is well again, and the time of every call is over. */

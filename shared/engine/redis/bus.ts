@@ -1,6 +1,7 @@
 import { ChatError } from '../../errors.ts';
 import type { Bus, PresenceLeases, TopicHandler } from '../bus.ts';
 import type { EngineLog } from '../engine.ts';
+import { Backoffs } from './backoffs.ts';
 import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
 import { RedisPresence } from './presence.ts';
@@ -61,7 +62,7 @@ export class RedisBus implements Bus {
   /** Ends the pause between two attempts to settle. */
   #wake = () => {};
   /** Servers whose connection was lost, or that refused a channel: they are tried again later, each in its own time. */
-  readonly #backoffs = new Map<string, { waitMs: number; until: number }>();
+  readonly #backoffs = new Backoffs();
   /** Channels that are back, of which the listeners are told at the end of this turn. */
   #regained = 0;
   #closed = false;
@@ -89,10 +90,9 @@ export class RedisBus implements Bus {
       subscription.handler = handler;
       if (subscription.active) return Promise.resolve();
     }
-    const { waiting } = subscription;
     this.#waiting.add(subscription);
     this.#sweep ??= setInterval(() => this.#giveUp(), 250).unref();
-    return new Promise((resolve, reject) => waiting.push({ resolve, reject, since: Date.now() }));
+    return new Promise((resolve, reject) => subscription.waiting.push({ resolve, reject, since: Date.now() }));
   }
 
   async unsubscribe(topic: string): Promise<void> {
@@ -129,7 +129,7 @@ export class RedisBus implements Bus {
     void subscriber.add([subscription.channel]).then(() => {
       if (subscription.at !== placed || this.#subscriptions.get(subscription.channel) !== subscription) return;
       subscription.active = true;
-      this.#backoffs.delete(placed.address);
+      this.#backoffs.succeeded(placed.address);
       this.#waiting.delete(subscription);
       if (subscription.interrupted) this.#tell(subscription);
       for (const { resolve } of subscription.waiting.splice(0)) resolve();
@@ -150,13 +150,8 @@ export class RedisBus implements Bus {
     });
   }
 
-  #backOff(address: string): void {
-    const waitMs = Math.min(BACKOFF_MAX_MS, 2 * (this.#backoffs.get(address)?.waitMs ?? BACKOFF_MIN_MS / 2));
-    this.#backoffs.set(address, { waitMs, until: performance.now() + waitMs * (0.5 + Math.random() / 2) });
-  }
-
   #onRefused(address: string, channels: readonly string[]): void {
-    this.#backOff(address);
+    this.#backoffs.failed(address);
     for (const channel of channels) {
       const subscription = this.#subscriptions.get(channel);
       if (subscription !== undefined) this.#unplace(subscription);
@@ -172,7 +167,7 @@ export class RedisBus implements Bus {
       this.#unplace(subscription);
       lost++;
     }
-    this.#backOff(subscriber.address);
+    this.#backoffs.failed(subscriber.address);
     if (lost > 0) this.#log?.warn({ address: subscriber.address, topics: lost }, 'lost the connection that brings messages');
     this.#settle(true);
   }
@@ -219,7 +214,6 @@ export class RedisBus implements Bus {
 
   #placeAll(): void {
     const explained = new Set<Subscriber>();
-    const now = performance.now();
     for (const subscription of this.#subscriptions.values()) {
       const address = this.#shards.ofSlot(subscription.slot)?.address;
       if (subscription.at !== undefined && subscription.at.address === address) continue;
@@ -228,7 +222,7 @@ export class RedisBus implements Bus {
         void subscription.at.remove([subscription.channel]);
         this.#unplace(subscription);
       }
-      if (address !== undefined && (this.#backoffs.get(address)?.until ?? 0) <= now) this.#place(subscription);
+      if (address !== undefined && this.#backoffs.isOver(address)) this.#place(subscription);
     }
     this.#askAgain(explained);
     this.#dropIdle();

@@ -1,5 +1,6 @@
 import { ChatError } from '../../errors.ts';
 import type { EngineLog } from '../engine.ts';
+import type { Batch, Job, Train } from './job.ts';
 import { type Call, DOWN_MS, NotReplicated, NotSent, type Outcome } from './lane.ts';
 import { type FunctionLibrary, loadLibrary } from './library.ts';
 import { RefusalLog } from './refusal-log.ts';
@@ -23,16 +24,6 @@ interface CallerOptions {
   /** How long one `run` may take in all, ms. */
   deadlineMs: number;
   timing?: Timing;
-}
-
-/** A call with who waits for it. */
-interface Job {
-  readonly call: Call;
-  readonly startedAt: number;
-  readonly deadline: number;
-  readonly done: Promise<Outcome>;
-  readonly resolve: (outcome: Outcome) => void;
-  settled: boolean;
 }
 
 /**
@@ -85,43 +76,62 @@ export class Caller {
 
   /** Calls whose replies are all needed; rejects with the first failure, without waiting for the others. */
   all(calls: readonly Call[]): Promise<unknown[]> {
-    return Promise.all(
-      this.start(calls).map(async (pending) => {
-        const outcome = await pending;
-        if (outcome instanceof Error) throw outcome;
-        return outcome;
-      }),
-    );
+    return new Promise((resolve, reject) => {
+      const replies: unknown[] = new Array(calls.length);
+      let left = calls.length;
+      if (left === 0) resolve(replies);
+      this.start(calls, (place, outcome) => {
+        replies[place] = outcome;
+        left -= 1;
+        if (outcome instanceof Error) reject(outcome);
+        else if (left === 0) resolve(replies);
+      });
+    });
   }
 
   /** Replies in the order of the calls, once all are there: see `start`. */
   run(calls: readonly Call[], deadline?: number): Promise<(unknown | ChatError)[]> {
-    return Promise.all(this.start(calls, deadline));
+    return new Promise((resolve) => {
+      const outcomes: (unknown | ChatError)[] = new Array(calls.length);
+      let left = calls.length;
+      if (left === 0) resolve(outcomes);
+      this.start(
+        calls,
+        (place, outcome) => {
+          outcomes[place] = outcome;
+          left -= 1;
+          if (left === 0) resolve(outcomes);
+        },
+        deadline,
+      );
+    });
   }
 
   /**
-   * A reply for each call, as soon as it is there; a failure is a `ChatError` in its place: CHAT_ERR_NOT_DURABLE, or
-   * CHAT_ERR_STORE_UNAVAILABLE. None rejects.
+   * Gives a reply for each call, with its place, as soon as it is there. A failure is a `ChatError` in its place: CHAT_ERR_NOT_DURABLE, or
+   * CHAT_ERR_STORE_UNAVAILABLE.
    */
-  start(calls: readonly Call[], deadline = this.deadline()): Promise<unknown | ChatError>[] {
+  start(calls: readonly Call[], each: Batch['each'], deadline = this.deadline()): void {
+    if (calls.length === 0) return;
     const startedAt = this.#timing.now();
-    const jobs = calls.map((call): Job => {
-      const { promise, resolve } = Promise.withResolvers<Outcome>();
-      return { call, startedAt, deadline, done: promise, resolve, settled: false };
-    });
-    if (jobs.length === 0) return [];
-    const stop = this.#timing.after(Math.max(1, deadline - startedAt), () => {
+    const batch: Batch = { startedAt, deadline, each, open: calls.length, stop: () => {} };
+    const jobs = calls.map((call, place): Job => ({ call, place, batch, settled: false, train: undefined }));
+    batch.stop = this.#timing.after(Math.max(1, deadline - startedAt), () => {
       for (const job of jobs) this.#settle(job, TIMED_OUT);
     });
-    void Promise.all(jobs.map(({ done }) => done)).then(stop);
     for (const job of jobs) this.#enqueue(job);
-    return jobs.map(({ done }) => done);
   }
 
   #settle(job: Job, outcome: Outcome): void {
     if (job.settled) return;
     job.settled = true;
-    job.resolve(outcome instanceof Error ? this.#failure(outcome) : outcome);
+    const { batch, train } = job;
+    batch.open -= 1;
+    if (batch.open === 0) batch.stop();
+    batch.each(job.place, outcome instanceof Error ? this.#failure(outcome) : outcome);
+    if (train === undefined) return;
+    train.open -= 1;
+    if (train.open === 0) train.abandon();
   }
 
   #enqueue(job: Job): void {
@@ -151,7 +161,7 @@ export class Caller {
     let wait = BACKOFF_MIN_MS;
     let ask: string | undefined;
     for (let jobs = train; ; ) {
-      jobs = jobs.filter(({ settled }) => !settled);
+      if (jobs.some(({ settled }) => settled)) jobs = jobs.filter(({ settled }) => !settled);
       const [first] = jobs;
       if (first === undefined) return;
       const shard = ask === undefined ? this.shards.ofSlot(first.call.slot) : this.shards.at(ask);
@@ -162,9 +172,13 @@ export class Caller {
       const next = verdicts.find(({ ask, load, pause }) => ask !== undefined || load || pause);
       ask = next?.ask;
       const now = this.#timing.now();
-      for (const [i, job] of jobs.entries()) if (this.#closed || now + wait >= job.deadline) this.#settle(job, outcomes[i]);
+      for (const [i, job] of jobs.entries()) if (this.#closed || now + wait >= job.batch.deadline) this.#settle(job, outcomes[i]);
       if (jobs.every(({ settled }) => settled)) return;
-      if (next?.load && shard !== undefined) await this.#within(jobs, loadLibrary(shard.client, this.#library));
+      if (next?.load && shard !== undefined)
+        await this.#within(
+          jobs,
+          loadLibrary(shard.client, this.#library).catch(() => undefined),
+        );
       if (verdicts.some(({ refresh }) => refresh)) await this.#within(jobs, this.shards.refresh());
       if (next?.pause) {
         await sleep(this.#timing, wait * (0.5 + this.#timing.random() / 2));
@@ -183,10 +197,20 @@ export class Caller {
     return this.#within(jobs, sent);
   }
 
-  /** Waits for something for as long as anybody waits for these. */
+  /** Waits for something, which does not reject, for as long as anybody waits for these; undefined when nobody does any more. */
   #within<T>(jobs: readonly Job[], work: Promise<T>): Promise<T | undefined> {
-    const over = jobs.length === 1 ? (jobs[0] as Job).done : Promise.all(jobs.map(({ done }) => done));
-    return Promise.race([work.catch(() => undefined), over.then(() => undefined)]);
+    return new Promise((resolve) => {
+      const train: Train = { open: 0, abandon: () => resolve(undefined) };
+      for (const job of jobs) {
+        if (job.settled) continue;
+        train.open += 1;
+        job.train = train;
+      }
+      work.then((result) => {
+        for (const job of jobs) job.train = undefined;
+        resolve(result);
+      });
+    });
   }
 
   /** Settles what is decided. Says of the rest, in order, how to go on. */
@@ -203,7 +227,7 @@ export class Caller {
         this.#settle(job, outcome);
       } else if (verdict.kind === 'unknown') {
         verdicts.push({ kind: 'again', refresh: true, pause: true });
-      } else if (verdict.down && (isDown(shard, job.call.durable) || this.#timing.now() - job.startedAt >= DOWN_MS)) {
+      } else if (verdict.down && (isDown(shard, job.call.durable) || this.#timing.now() - job.batch.startedAt >= DOWN_MS)) {
         this.#settle(job, outcome);
         this.#refreshSoon();
       } else {

@@ -58,9 +58,19 @@ export class RedisConversationStore implements ConversationStore {
     };
     const [plain, widening] = apart(requests);
     const calls = plain.map((place) => this.#calls.call(requests[place] as CommandRequest, false));
-    const parts: Promise<unknown>[] = this.#caller
-      .start(calls, deadline)
-      .map((pending, n) => pending.then((reply) => settle(plain[n] as number, reply)));
+    const { promise: allPlain, resolve } = Promise.withResolvers<void>();
+    let left = plain.length;
+    if (left === 0) resolve();
+    this.#caller.start(
+      calls,
+      (n, reply) => {
+        settle(plain[n] as number, reply);
+        left -= 1;
+        if (left === 0) resolve();
+      },
+      deadline,
+    );
+    const parts: Promise<unknown>[] = [allPlain];
     for (const places of widening) {
       const own = places.map((place) => requests[place] as CommandRequest);
       parts.push(
