@@ -154,6 +154,7 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       await kit.bus.presence.release('gw');
       await kit.bus.publish('{u:ana}', 'text');
       await kit.store.ping();
+      await kit.store.pingWrites();
       await kit.bus.ping();
     });
 

@@ -17,6 +17,8 @@ export interface TestClusterOptions {
   gatewayEnv?: Record<string, string>;
   messagingEnv?: Record<string, string>;
   drainSeconds?: number;
+  /** After which silence a Redis node counts as failed, ms. */
+  nodeTimeoutMs?: number;
   /** A file that takes what the processes log. */
   log?: string;
 }
@@ -93,7 +95,7 @@ export class TestCluster {
 
   static async start(options: TestClusterOptions = {}): Promise<TestCluster> {
     // Every write is on disk before a replica confirms it, so that one that is killed and comes back has what it confirmed.
-    const redis = await RedisCluster.start({ nodeTimeoutMs: NODE_TIMEOUT_MS, aof: true });
+    const redis = await RedisCluster.start({ nodeTimeoutMs: options.nodeTimeoutMs ?? NODE_TIMEOUT_MS, aof: true });
     const cluster = new TestCluster(options, redis, await TcpBalancer.start(), await TcpBalancer.start());
     try {
       for (let i = 0; i < (options.messaging ?? 2); i++) cluster.#prepareMessaging(await twoPorts());
