@@ -2,12 +2,16 @@ import { WebSocket } from 'ws';
 import type { Demo } from '../../scripts/demo.ts';
 import type { Event } from '../../shared/schemas/events.ts';
 import type { ServerFrame, ServerFrameOf } from '../../shared/schemas/frames.ts';
-import type { Cursor } from '../../shared/schemas/primitives.ts';
 
 import { partner } from './system-process.ts';
 
+export interface Position {
+  seq: number;
+  epoch: string;
+}
+
 /** The cursors of a sync, by conversation. */
-export type Cursors = Record<string, Cursor>;
+export type Cursors = Record<string, Position>;
 
 type Received = ServerFrame & { ref?: string | number };
 
@@ -25,11 +29,11 @@ export class JudgedSocket {
   /** What the server did wrong so far. */
   readonly faults: string[] = [];
   readonly #ws: WebSocket;
-  readonly #cursors = new Map<string, Cursor>();
+  readonly #cursors = new Map<string, Position>();
   /** The seq of every event taken, by conversation, in the order they came. */
   readonly #heard = new Map<string, number[]>();
   /** Cursors of the sync under way that are not answered yet. */
-  #asked = new Map<string, Cursor>();
+  #asked = new Map<string, Position>();
   /** Those of them that are earlier than what had been taken. */
   readonly #goingBack = new Set<string>();
   readonly #told = new Map<string, string[]>();
@@ -38,6 +42,7 @@ export class JudgedSocket {
   readonly #waiting = new Set<() => void>();
   #closed: number | undefined;
   #leaving = false;
+  #hasSynced = false;
   #refs = 0;
   #frames = 0;
   /** Called after every frame. */
@@ -84,7 +89,7 @@ export class JudgedSocket {
     return (this.#told.get(conversationId) ?? []).join(', ');
   }
 
-  cursor(conversationId: string): Cursor | undefined {
+  cursor(conversationId: string): Position | undefined {
     return this.#cursors.get(conversationId);
   }
 
@@ -125,14 +130,16 @@ export class JudgedSocket {
   }
 
   /** Syncs from these cursors. Resolves with the error that answered, if one did. */
-  async sync(cursors: Cursors = {}): Promise<ServerFrameOf<'error'>['error'] | undefined> {
+  async sync(cursors: Cursors = {}, since?: number): Promise<ServerFrameOf<'error'>['error'] | undefined> {
     this.#asked = new Map(Object.entries(cursors));
     for (const [conversationId, cursor] of this.#asked) {
       const own = this.#cursors.get(conversationId);
-      if (own === undefined) this.#cursors.set(conversationId, cursor);
-      else if (cursor.seq < own.seq) this.#goingBack.add(conversationId);
+      if (own !== undefined && cursor.seq < own.seq) this.#goingBack.add(conversationId);
+      // Before a later sync the server may have begun to tell of a conversation by itself. Before the first it tells nothing.
+      if (own === undefined && !this.#hasSynced) this.#cursors.set(conversationId, cursor);
     }
-    const reply = await this.request({ type: 'sync', cursors });
+    this.#hasSynced = true;
+    const reply = await this.request({ type: 'sync', cursors, ...(since === undefined ? {} : { since }) });
     return reply.type === 'error' ? reply.error : undefined;
   }
 
@@ -247,7 +254,7 @@ export class JudgedSocket {
     if (head > cursor.seq) this.#fault(conversationId, `a page up to ${head} ends with ${cursor.seq}`);
   }
 
-  #goBackTo(conversationId: string, cursor: Cursor): void {
+  #goBackTo(conversationId: string, cursor: Position): void {
     this.#cursors.set(conversationId, cursor);
     this.#heard.set(
       conversationId,
@@ -256,7 +263,7 @@ export class JudgedSocket {
   }
 
   #readRemoved(frame: ServerFrameOf<'conversation'>): void {
-    const { conversationId, seq, epoch } = frame as typeof frame & Partial<Cursor>;
+    const { conversationId, seq, epoch } = frame as typeof frame & Partial<Position>;
     // With a seq it is the word of a removal. It comes by itself, and the sync under way has an answer of its own.
     if (seq === undefined) this.#asked.delete(conversationId);
     else this.#goingBack.delete(conversationId);
@@ -266,10 +273,14 @@ export class JudgedSocket {
     if (!isVoid) this.#cursors.delete(conversationId);
   }
 
-  /** Whoever is at the head may be left out. Whoever went back must have been told from there. */
+  /** Whoever is at the head may be left out. Whoever went back, or has begun with a later event, must have been told from the cursor. */
   #judgeUnanswered(): void {
-    for (const [conversationId, { seq }] of this.#asked) {
-      if (this.#goingBack.has(conversationId)) this.#fault(conversationId, `synced from ${seq} without a page`);
+    for (const [conversationId, cursor] of this.#asked) {
+      const first = this.heard(conversationId)[0];
+      const own = this.#cursors.get(conversationId);
+      if (own === undefined) this.#cursors.set(conversationId, cursor);
+      const beganLater = own !== undefined && first !== undefined && first > cursor.seq + 1;
+      if (beganLater || this.#goingBack.has(conversationId)) this.#fault(conversationId, `synced from ${cursor.seq} without a page`);
     }
     this.#asked.clear();
     this.#goingBack.clear();

@@ -85,6 +85,11 @@ export function partner({ gatewayUrl, partnerKey }: Demo) {
     session: (userId: string, deviceId = `${userId}-device`) =>
       call<{ sessionId: string; accessToken: string; refreshToken: string }>('POST', '/sessions', { userId, deviceId }),
     group: (ownerId: string, memberIds: string[], title = 'Group') =>
-      call<{ id: string; head: number; epoch: string }>('POST', '/conversations', { kind: 'group', title, memberIds }, ownerId),
+      call<{ id: string; head: number; epoch: string; createdAt: number }>(
+        'POST',
+        '/conversations',
+        { kind: 'group', title, memberIds },
+        ownerId,
+      ),
   };
 }

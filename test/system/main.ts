@@ -4,8 +4,9 @@ import { Cleanup } from '../helpers/cleanup.ts';
 import { type EngineKind, startDeployment } from '../helpers/deployment.ts';
 import { crowdRejoins } from './crowd-rejoin.ts';
 import { Pace } from './pace.ts';
-import { makeStage, removeWhileSyncing, type Stage } from './removal-while-syncing.ts';
+import { removeWhileSyncing } from './removal-while-syncing.ts';
 import { addReport, type RoundReport, summary } from './rounds.ts';
+import { makeStage, type Stage } from './stage.ts';
 
 /** `npm run delivery`: the long form of the tests beside it. */
 
@@ -97,7 +98,7 @@ async function run(scenario: 'crowd' | 'removal', engine: EngineKind, options: O
     for (let i = 0; i < rounds; i++) asleep.push(await makeStage(gateway, groups));
   };
   try {
-    const deployment = await startDeployment(cleanup, engine, scenario === 'removal' && options.asleep ? longAgo : undefined);
+    const deployment = await startDeployment(cleanup, engine, scenario === 'removal' && options.asleep ? { longAgo } : {});
     for (let round = 1; round <= rounds; round++) {
       const report =
         scenario === 'crowd'

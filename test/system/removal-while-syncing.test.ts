@@ -4,8 +4,9 @@ import { Cleanup } from '../helpers/cleanup.ts';
 import { type Deployment, startDeployment } from '../helpers/deployment.ts';
 import { redisAvailable } from '../helpers/redis-server.ts';
 import { Pace } from './pace.ts';
-import { makeStage, removeWhileSyncing, type Stage } from './removal-while-syncing.ts';
+import { removeWhileSyncing } from './removal-while-syncing.ts';
 import { assertClean } from './rounds.ts';
+import { makeStage, type Stage } from './stage.ts';
 
 /** `npm run delivery` runs as many as it is told. */
 const ROUNDS = 4;
@@ -20,8 +21,10 @@ for (const engine of ['embedded', 'redis'] as const) {
     const asleep: Stage[] = [];
     let deployment: Deployment;
     before(async () => {
-      deployment = await startDeployment(cleanup, engine, async (gateway) => {
-        for (let i = 0; i < 2 * ROUNDS; i++) asleep.push(await makeStage(gateway, GROUPS));
+      deployment = await startDeployment(cleanup, engine, {
+        longAgo: async (gateway) => {
+          asleep.push(...(await Promise.all(Array.from({ length: 2 * ROUNDS }, () => makeStage(gateway, GROUPS)))));
+        },
       });
     });
     after(() => cleanup.run());

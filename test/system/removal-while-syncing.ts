@@ -1,18 +1,11 @@
 import { pick } from '../chaos/random.ts';
 import type { Deployment } from '../helpers/deployment.ts';
-import { type Cursors, JudgedSocket, PATIENCE_MS } from '../helpers/judged-socket.ts';
+import { JudgedSocket, PATIENCE_MS } from '../helpers/judged-socket.ts';
 import { partner } from '../helpers/system-process.ts';
 import type { Action, Pace } from './pace.ts';
 import type { RoundReport } from './rounds.ts';
+import type { Stage } from './stage.ts';
 import { heardOutside, memberSince, readLog } from './stored-log.ts';
-
-/** Groups of two users, one of whom is about to be removed from all. */
-export interface Stage {
-  hostId: string;
-  userId: string;
-  /** Where the groups stood when they were made. */
-  cursors: Cursors;
-}
 
 export interface RemovalOptions {
   /** Each removal is followed by a return. */
@@ -22,23 +15,6 @@ export interface RemovalOptions {
   pace: Pace;
   random: () => number;
   patienceMs?: number;
-}
-
-let stages = 0;
-
-export async function makeStage(gateway: Deployment['gateways'][number], groups: number): Promise<Stage> {
-  const stage = ++stages;
-  const hostId = `host-of-stage-${stage}`;
-  const userId = `guest-of-stage-${stage}`;
-  const rest = partner(gateway);
-  const cursors: Cursors = {};
-  for (let i = 0; i < groups; i += 20) {
-    const made = await Promise.all(
-      Array.from({ length: Math.min(20, groups - i) }, (_, j) => rest.group(hostId, [userId], `Group ${i + j}`)),
-    );
-    for (const { id, head, epoch } of made) cursors[id] = { seq: head, epoch };
-  }
-  return { hostId, userId, cursors };
 }
 
 /**
