@@ -45,18 +45,16 @@ export class JudgedSocket {
   #hasSynced = false;
   #refs = 0;
   #frames = 0;
-  /** Called after every frame. */
-  onFrame: (type: ServerFrame['type']) => void = () => {};
+  /** Pages of syncs so far. */
+  pages = 0;
 
   private constructor(url: string, token: string, userId: string) {
     this.userId = userId;
     this.#ws = new WebSocket(url, ['connect.v1'], { headers: { authorization: `Bearer ${token}` } });
     this.#ws.on('message', (data) => {
       this.#frames += 1;
-      const frame = JSON.parse(data.toString()) as Received;
-      this.#read(frame);
+      this.#read(JSON.parse(data.toString()) as Received);
       this.#wake();
-      this.onFrame(frame.type);
     });
     this.#ws.on('error', () => {});
     this.#ws.on('close', (code) => {
@@ -141,6 +139,12 @@ export class JudgedSocket {
     this.#hasSynced = true;
     const reply = await this.request({ type: 'sync', cursors, ...(since === undefined ? {} : { since }) });
     return reply.type === 'error' ? reply.error : undefined;
+  }
+
+  /** Syncs where nothing should refuse it. */
+  async syncOrFault(cursors: Cursors): Promise<void> {
+    const error = await this.sync(cursors);
+    if (error !== undefined) this.faults.push(`${this.userId}: a sync was refused with ${error.code}`);
   }
 
   /** Sends a message; resolves when it is stored. */
@@ -237,6 +241,7 @@ export class JudgedSocket {
 
   #readPage(page: ServerFrameOf<'sync.page'>): void {
     const { conversationId, epoch, head } = page;
+    this.pages += 1;
     const asked = this.#asked.get(conversationId);
     this.#asked.delete(conversationId);
     if (asked !== undefined) this.#goBackTo(conversationId, asked);

@@ -1,9 +1,8 @@
 import type { JudgedSocket } from '../helpers/judged-socket.ts';
 
-/** What is done once so many round trips are over. */
-export interface Action {
+interface Step {
   trip: number;
-  run: () => void;
+  work: () => Promise<unknown>;
 }
 
 /**
@@ -23,15 +22,30 @@ export class Pace {
     return Math.floor(this.#random() * share * this.#span);
   }
 
-  /** Runs each action at its moment. Resolves when all have begun and the thing under test is over. */
-  async run(pacer: JudgedSocket, actions: readonly Action[], isOver: () => boolean): Promise<void> {
-    const left = [...actions].sort((a, b) => a.trip - b.trip);
+  /** Begins each step at its moment. Resolves when all are done and the thing under test is over. */
+  async run(pacer: JudgedSocket, schedule: Schedule, isOver: () => boolean): Promise<void> {
+    const left = schedule.inOrder();
+    const works: Promise<unknown>[] = [];
     let length: number | undefined;
     for (let trip = 0; left.length > 0 || length === undefined; trip++) {
       if (isOver()) length ??= trip;
-      while (left[0] !== undefined && left[0].trip <= trip) left.shift()?.run();
+      while (left[0] !== undefined && left[0].trip <= trip) works.push(left.shift()!.work());
       await pacer.ping();
     }
     this.#span = Math.ceil((this.#span + length + 1) / 2);
+    await Promise.all(works);
+  }
+}
+
+/** What is to be done, and after how many round trips. */
+export class Schedule {
+  readonly #steps: Step[] = [];
+
+  at(trip: number, work: () => Promise<unknown>): void {
+    this.#steps.push({ trip, work });
+  }
+
+  inOrder(): Step[] {
+    return [...this.#steps].sort((a, b) => a.trip - b.trip);
   }
 }

@@ -1,11 +1,10 @@
 import { pick } from '../chaos/random.ts';
 import type { Deployment } from '../helpers/deployment.ts';
-import { type Cursors, JudgedSocket, PATIENCE_MS } from '../helpers/judged-socket.ts';
+import { type Cursors, PATIENCE_MS } from '../helpers/judged-socket.ts';
 import { partner } from '../helpers/system-process.ts';
-import type { Action, Pace } from './pace.ts';
+import { type Pace, Schedule } from './pace.ts';
 import type { RoundReport } from './rounds.ts';
-import type { Stage } from './stage.ts';
-import { heardOutside, memberSince, readLog } from './stored-log.ts';
+import { connectStage, finishStage, type Stage } from './stage.ts';
 
 export interface SecondSyncOptions {
   /** Messages that each group had when the stage was made. */
@@ -21,7 +20,7 @@ export interface SecondSyncOptions {
   patienceMs?: number;
 }
 
-/** Syncs after the first one. */
+/** Syncs after the first one. Removals come with the last. */
 const LATER_SYNCS = 2;
 
 /**
@@ -31,71 +30,34 @@ const LATER_SYNCS = 2;
 export async function syncAgain(deployment: Deployment, stage: Stage, options: SecondSyncOptions): Promise<RoundReport> {
   const { hostId, userId, cursors } = stage;
   const { messages, named, sleeps, removals, pace, random, patienceMs = PATIENCE_MS } = options;
-  const gateway = pick(random, deployment.gateways);
-  const conversationIds = Object.keys(cursors);
-  const [host, guest, pacer] = await Promise.all([
-    JudgedSocket.signIn(gateway, hostId),
-    JudgedSocket.signIn(gateway, userId),
-    JudgedSocket.signIn(gateway, `pacer-of-${userId}`),
-  ]);
-  await host.sync(cursors);
-  const anyPlace = (): Cursors =>
+  const connected = await connectStage(pick(random, deployment.gateways), stage);
+  const { host, guest, pacer } = connected;
+  const anyPlaces = (): Cursors =>
     Object.fromEntries(
       Object.entries(cursors).map(([id, { seq, epoch }]) => [id, { seq: seq + Math.floor(random() * (messages + 1)), epoch }]),
     );
-  await guest.sync(named ? anyPlace() : {}, Date.now());
-
+  await host.sync(cursors);
+  await guest.sync(named ? anyPlaces() : {}, Date.now());
   if (sleeps) await deployment.letConversationsSleep();
-  const removed = new Set(conversationIds.filter(() => random() < removals));
+
+  const removed = new Set(Object.keys(cursors).filter(() => random() < removals));
+  const removal = async (conversationId: string): Promise<void> => {
+    const rest = partner(pick(random, deployment.gateways));
+    await rest.call('DELETE', `/conversations/${conversationId}/members/${userId}`, undefined, hostId);
+    await host.send(conversationId);
+  };
   for (let sync = 1; sync <= LATER_SYNCS; sync++) {
     let isSynced = false;
-    const works: Promise<unknown>[] = [];
-    const actions: Action[] = [];
-    const begin = (trip: number, work: () => Promise<unknown>): void => {
-      actions.push({ trip, run: () => works.push(work()) });
-    };
-    begin(pace.moment(0.5), async () => {
-      const error = await guest.sync(anyPlace());
-      if (error !== undefined) guest.faults.push(`${userId}: a later sync was refused with ${error.code}`);
+    const schedule = new Schedule();
+    schedule.at(pace.moment(0.5), async () => {
+      await guest.syncOrFault(anyPlaces());
       isSynced = true;
     });
-    for (const conversationId of conversationIds) {
-      begin(pace.moment(2), () => host.send(conversationId));
-      if (!removed.has(conversationId) || sync < LATER_SYNCS) continue;
-      const rest = partner(pick(random, deployment.gateways));
-      begin(pace.moment(2), async () => {
-        await rest.call('DELETE', `/conversations/${conversationId}/members/${userId}`, undefined, hostId);
-        await host.send(conversationId);
-      });
+    for (const conversationId of Object.keys(cursors)) {
+      schedule.at(pace.moment(2), () => host.send(conversationId));
+      if (sync === LATER_SYNCS && removed.has(conversationId)) schedule.at(pace.moment(2), () => removal(conversationId));
     }
-    await pace.run(pacer, actions, () => isSynced);
-    await Promise.all(works);
+    await pace.run(pacer, schedule, () => isSynced);
   }
-
-  for (let i = 0; i < 2; i++) {
-    const last = await Promise.all(conversationIds.map((conversationId) => host.send(conversationId)));
-    const isThere = (socket: JudgedSocket): boolean =>
-      last.every(({ conversationId, seq }) =>
-        socket === guest && removed.has(conversationId)
-          ? socket.wasToldRemoved(conversationId)
-          : socket.heard(conversationId).includes(seq),
-      );
-    for (const socket of [host, guest]) await socket.holds(() => isThere(socket), patienceMs);
-    await guest.ping();
-  }
-
-  const wrong: string[] = [];
-  for (const conversationId of conversationIds) {
-    const log = await readLog(gateway, conversationId, hostId);
-    const outside = heardOutside(guest, log);
-    const heard = guest.heard(conversationId);
-    const isMember = memberSince(log, userId) !== undefined;
-    if (outside[0] !== undefined) wrong.push(outside[0]);
-    else if (isMember && heard.at(-1) !== log.length)
-      wrong.push(`${userId} heard ${heard} of ${conversationId}: ${guest.told(conversationId)}`);
-    else if (!isMember && !guest.wasToldRemoved(conversationId)) wrong.push(`${userId} was not told of the removal from ${conversationId}`);
-  }
-  const faults = [...guest.faults, ...host.faults];
-  await Promise.all([host, guest, pacer].map((socket) => socket.leave()));
-  return { tried: conversationIds.length, wrong, faults };
+  return finishStage(stage, connected, removed, patienceMs);
 }
