@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Demo } from '../../scripts/demo.ts';
 
@@ -17,12 +16,17 @@ export interface SystemProcess extends Demo {
   output(): string;
   /** Sends a signal and resolves with the exit code, or the name of the signal that ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | string>;
-  /** Starts it again on the same data and the same port. */
-  restart(): Promise<SystemProcess>;
+  /** Starts it again on the same data and the same port, with these variables changed. */
+  restart(changed?: Record<string, string>): Promise<SystemProcess>;
+}
+
+/** A test, or whatever else ends what was started for it. */
+export interface Owner {
+  after(work: () => Promise<unknown>): void;
 }
 
 /** Starts a server on free ports with a data folder of its own; both are gone after the test. */
-export async function startSystem(t: TestContext, env: Record<string, string> = {}): Promise<SystemProcess> {
+export async function startSystem(t: Owner, env: Record<string, string> = {}): Promise<SystemProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), 'connect-chat-'));
   t.after(() => rm(dataDir, { recursive: true, force: true }));
   return launch(t, dataDir, {
@@ -35,7 +39,7 @@ export async function startSystem(t: TestContext, env: Record<string, string> = 
   });
 }
 
-async function launch(t: TestContext, dataDir: string, env: Record<string, string>): Promise<SystemProcess> {
+async function launch(t: Owner, dataDir: string, env: Record<string, string>): Promise<SystemProcess> {
   const child = fork(START, [], { env: { ...process.env, DATA_DIR: dataDir, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -56,7 +60,7 @@ async function launch(t: TestContext, dataDir: string, env: Record<string, strin
     child,
     output: () => text,
     stop,
-    restart: () => launch(t, dataDir, { ...env, GATEWAY_PORT: new URL(demo.gatewayUrl).port }),
+    restart: (changed = {}) => launch(t, dataDir, { ...env, GATEWAY_PORT: new URL(demo.gatewayUrl).port, ...changed }),
   };
 }
 
@@ -81,6 +85,11 @@ export function partner({ gatewayUrl, partnerKey }: Demo) {
     session: (userId: string, deviceId = `${userId}-device`) =>
       call<{ sessionId: string; accessToken: string; refreshToken: string }>('POST', '/sessions', { userId, deviceId }),
     group: (ownerId: string, memberIds: string[], title = 'Group') =>
-      call<{ id: string }>('POST', '/conversations', { kind: 'group', title, memberIds }, ownerId),
+      call<{ id: string; head: number; epoch: string; createdAt: number }>(
+        'POST',
+        '/conversations',
+        { kind: 'group', title, memberIds },
+        ownerId,
+      ),
   };
 }
