@@ -42,7 +42,8 @@ export class JudgedSocket {
   readonly #waiting = new Set<() => void>();
   #closed: number | undefined;
   #leaving = false;
-  #hasSynced = false;
+  /** Whether a sync was sent. */
+  hasSynced = false;
   #refs = 0;
   #frames = 0;
   /** Pages of syncs so far. */
@@ -134,9 +135,9 @@ export class JudgedSocket {
       const own = this.#cursors.get(conversationId);
       if (own !== undefined && cursor.seq < own.seq) this.#goingBack.add(conversationId);
       // Before a later sync the server may have begun to tell of a conversation by itself. Before the first it tells nothing.
-      if (own === undefined && !this.#hasSynced) this.#cursors.set(conversationId, cursor);
+      if (own === undefined && !this.hasSynced) this.#cursors.set(conversationId, cursor);
     }
-    this.#hasSynced = true;
+    this.hasSynced = true;
     const reply = await this.request({ type: 'sync', cursors, ...(since === undefined ? {} : { since }) });
     return reply.type === 'error' ? reply.error : undefined;
   }
