@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { redisAvailable } from '../helpers/redis-server.ts';
 import { FAULTS } from './faults.ts';
 import { readHistory } from './history.ts';
-import { checkHistory, describeProblems } from './history-checker.ts';
+import { checkHistory } from './judge/history-checker.ts';
+import { describeProblems } from './judge/problem.ts';
 import { runChaos } from './run.ts';
 
 const skip = !redisAvailable('the chaos run (gateways, messaging, Redis and balancers breaking under load)');
@@ -17,7 +18,7 @@ test('whatever dies, nothing acknowledged is lost, doubled or reordered, and eve
 }, async (t) => {
   const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   const folder = await mkdtemp(join(tmpdir(), `connect-chat-chaos-${seed}-`));
-  const { problems, counts, faults, historyPath } = await runChaos({
+  const { problems, counts, figures, faults, historyPath } = await runChaos({
     ...{ seed, folder, users: 20, groups: 10, groupSize: 5, rate: 80, churn: 3 },
     ...{ durationMs: 0, calmMs: 1500, cutMs: 4000, drainSeconds: 3 },
     print: (line) => t.diagnostic(line),
@@ -31,6 +32,6 @@ test('whatever dies, nothing acknowledged is lost, doubled or reordered, and eve
   assert.ok(counts.given > counts.sent, 'messages reached others than their senders');
 
   const again = await checkHistory(readHistory(historyPath));
-  assert.deepEqual(again, { problems, counts }, 'the checker alone comes to the same verdict');
+  assert.deepEqual(again, { problems, counts, figures }, 'the checker alone comes to the same verdict');
   await rm(folder, { recursive: true });
 });

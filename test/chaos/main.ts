@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 import { findRedisServer } from '../helpers/redis-server.ts';
 import { FAULTS } from './faults.ts';
 import { readHistory } from './history.ts';
-import { checkHistory, describeProblems } from './history-checker.ts';
+import { checkHistory } from './judge/history-checker.ts';
+import { describeProblems } from './judge/problem.ts';
 import { runChaos } from './run.ts';
 
 /** `npm run chaos`: the long form of test/chaos/chaos.test.ts, and the checker alone on a history that was written before. */
