@@ -80,6 +80,11 @@ export class HistoryChecker {
     for (const judge of this.#judges) judge.take(record);
   }
 
+  /** Sends that were acknowledged so far. */
+  get acknowledged(): number {
+    return this.#sends.acknowledged;
+  }
+
   /** The end of the history. */
   finish(): Verdict {
     const { problems, sends, asked, logs, users, members } = this.#evidence;

@@ -1,0 +1,87 @@
+import { pick } from '../random.ts';
+import { comeBack, leave, removeWhileSyncing, sayAsTheyReturn } from '../scenes.ts';
+import { until } from '../until.ts';
+import { drawMs, drawNumber, type Fault, fault, gatewayOf, PARTS, READY_MS } from './fault.ts';
+import { Returns } from './returns.ts';
+
+/** What clients do, and what is done to their users, at the worst moment. */
+
+/** Everybody who writes has an answer by then. */
+const ANSWERED_MS = 60_000;
+
+const stopsReading = fault({
+  parts: ['clients'],
+  draw: (draw) => ({ firstDevice: Math.floor(draw.random() * 1000), devices: pick(draw.random, [1, 3, 8]), ms: drawMs(draw) }),
+  inject: async ({ load }, { firstDevice, devices, ms }) => {
+    const some = Array.from({ length: devices }, (_, i) => load.devices[(firstDevice + i) % load.devices.length]!);
+    await Promise.all(some.map((device) => device.stopReading(ms)));
+    return `${some.map(({ name }) => name).join(', ')} for ${ms} ms`;
+  },
+});
+
+/**
+ * Everybody comes at once to a gateway that follows none of their conversations, one message goes into each of them meanwhile, and none after
+ * it: whoever missed that one has nothing to learn it from.
+ */
+const crowdRejoins = fault({
+  // Nothing else may break in its calm.
+  parts: PARTS,
+  draw: ({ random }) => ({ gateway: drawNumber(random, 2), devices: pick(random, [1, 2, 4]), spreadMs: pick(random, [50, 150, 400]) }),
+  inject: async ({ cluster, load, calm }, { gateway, devices, spreadMs }) => {
+    const [fresh, other] = [gatewayOf(cluster, gateway), gatewayOf(cluster, gateway + 1)];
+    await fresh.stop('SIGKILL');
+    fresh.start();
+    await fresh.ready(READY_MS);
+    await cluster.balanced();
+    load.stop();
+    await load.allLive(READY_MS);
+    await load.answered(ANSWERED_MS);
+    const returns = new Returns(load);
+    cluster.publicBalancer.closeGate();
+    await other.stop('SIGKILL');
+    await until(
+      () => cluster.publicBalancer.waiting >= load.devices.length,
+      () => 'everybody waits at the gate',
+      READY_MS,
+    ).finally(() => cluster.publicBalancer.openGate());
+    await sayAsTheyReturn(load, devices, spreadMs);
+    const told = await returns.complete();
+    await calm();
+    other.start();
+    await other.ready(READY_MS);
+    await cluster.balanced();
+    load.start();
+    return `${told}, all to ${fresh.name}, and a message into each of ${load.conversations.size} conversations`;
+  },
+});
+
+/** A read that let somebody in while he was put out must not count: he would hear the group for as long as he is connected. */
+const removedWhileSyncing = fault({
+  parts: ['clients'],
+  draw: ({ random }) => ({ groups: pick(random, [2, 4, 8]), delayMs: pick(random, [0, 2, 5, 10]) }),
+  inject: async ({ load }, { groups, delayMs }) => {
+    const removed = await removeWhileSyncing(load, groups, delayMs);
+    return `${removed} members, ${delayMs} ms after their devices began to catch up; the owner says something after each`;
+  },
+});
+
+const usersLeave = fault({
+  parts: PARTS,
+  draw: ({ random }) => ({ firstUser: Math.floor(random() * 1000), users: pick(random, [1, 3]) }),
+  inject: async ({ load, calm }, { firstUser, users }) => {
+    load.stop();
+    await load.answered(ANSWERED_MS);
+    const left = await leave(load, firstUser, users);
+    await calm();
+    await comeBack(load, left);
+    load.start();
+    return `${left.join(', ')}; everybody who watched saw them go and come`;
+  },
+});
+
+export const CLIENT_FAULTS: Record<string, Fault> = {
+  'client stops reading': stopsReading,
+  'crowd rejoins': crowdRejoins,
+  'removed while syncing': removedWhileSyncing,
+  'users leave': usersLeave,
+};
