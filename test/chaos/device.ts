@@ -198,7 +198,10 @@ export class Device {
     this.#history.write({ kind: 'change', change, actor: this.userId, conversation: place.conversation, target: place.seq, ...what });
     call()
       .then(
-        ({ seq }) => this.#history.write({ kind: 'changed', change, ...(seq === undefined ? {} : { seq }) }),
+        ({ seq }) => {
+          this.#history.write({ kind: 'changed', change, ...(seq === undefined ? {} : { seq }) });
+          if (seq !== undefined) this.#onAck(place.conversation, seq);
+        },
         ({ code, temporary }: { code: string; temporary: boolean }) =>
           this.#history.write({ kind: 'unchanged', change, code, forGood: !temporary }),
       )

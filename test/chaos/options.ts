@@ -79,6 +79,6 @@ export function parseOptions(args?: string[]): Options {
 export function shapeOf({ users, rate, churn, cut }: Options, seed: number): Shape {
   return {
     ...{ seed, users, groups: Math.ceil(users / 2), groupSize: Math.min(5, users), halls: 30, rate, churn },
-    ...{ calmMs: 3000, cutMs: cut, drainSeconds: 6 },
+    ...{ calmMs: 3000, cutMs: cut, drainSeconds: 4 },
   };
 }

@@ -5,7 +5,7 @@ import type { HistoryWriter } from './history.ts';
 const WARNING = 40;
 /** Of one kind of line of one process, so many between two looks. */
 const SAME = 5;
-const LINE_CHARACTERS = 400;
+const LINE_CHARACTERS = 1500;
 
 /** Writes down what processes say and how much memory they take. */
 export class ProcessWatch {

@@ -1,7 +1,7 @@
 import { pick } from '../random.ts';
 import { comeBack, leave, removeWhileSyncing, sayAsTheyReturn } from '../scenes.ts';
 import { until } from '../until.ts';
-import { drawMs, drawNumber, type Fault, fault, gatewayOf, PARTS, READY_MS } from './fault.ts';
+import { drawGateway, drawMs, type Fault, fault, gatewayOf, PARTS, READY_MS } from './fault.ts';
 import { Returns } from './returns.ts';
 
 /** What clients do, and what is done to their users, at the worst moment. */
@@ -26,9 +26,10 @@ const stopsReading = fault({
 const crowdRejoins = fault({
   // Nothing else may break in its calm.
   parts: PARTS,
-  draw: ({ random }) => ({ gateway: drawNumber(random, 2), devices: pick(random, [1, 2, 4]), spreadMs: pick(random, [50, 150, 400]) }),
-  inject: async ({ cluster, load, calm }, { gateway, devices, spreadMs }) => {
-    const [fresh, other] = [gatewayOf(cluster, gateway), gatewayOf(cluster, gateway + 1)];
+  draw: ({ random }) => ({ fresh: drawGateway(random), devices: pick(random, [1, 2, 4]), spreadMs: pick(random, [50, 150, 400]) }),
+  inject: async ({ cluster, load, calm }, { fresh: which, devices, spreadMs }) => {
+    const fresh = gatewayOf(cluster, which);
+    const others = cluster.gateways.filter((gateway) => gateway !== fresh);
     await fresh.stop('SIGKILL');
     fresh.start();
     await fresh.ready(READY_MS);
@@ -38,7 +39,7 @@ const crowdRejoins = fault({
     await load.answered(ANSWERED_MS);
     const returns = new Returns(load);
     cluster.publicBalancer.closeGate();
-    await other.stop('SIGKILL');
+    await Promise.all(others.map((other) => other.stop('SIGKILL')));
     await until(
       () => cluster.publicBalancer.waiting >= load.devices.length,
       () => 'everybody waits at the gate',
@@ -47,8 +48,8 @@ const crowdRejoins = fault({
     await sayAsTheyReturn(load, devices, spreadMs);
     const told = await returns.complete();
     await calm();
-    other.start();
-    await other.ready(READY_MS);
+    for (const other of others) other.start();
+    await Promise.all(others.map((other) => other.ready(READY_MS)));
     await cluster.balanced();
     load.start();
     return `${told}, all to ${fresh.name}, and a message into each of ${load.conversations.size} conversations`;

@@ -61,7 +61,15 @@ export const drawNumber = (random: () => number, count: number): number => Math.
 /** From a quarter of the usual length to twice as long. */
 export const drawMs = ({ random, cutMs }: Draw): number => Math.round(cutMs * pick(random, [0.25, 0.5, 1, 2]));
 
-export const gatewayOf = ({ gateways }: TestCluster, number: number): TestGateway => gateways[(number - 1) % gateways.length]!;
+/** Breaking a gateway that holds nobody would hardly be noticed. Like the primary of a shard it is named by what it is, so a replay finds it. */
+export const drawGateway = (random: () => number): Which => pick(random, ['busiest', 'busiest', 'other']);
+export type Which = 'busiest' | 'other';
+
+export function gatewayOf({ gateways, publicBalancer }: TestCluster, which: Which): TestGateway {
+  const sorted = gateways.toSorted((a, b) => (publicBalancer.connections[b.name] ?? 0) - (publicBalancer.connections[a.name] ?? 0));
+  return (which === 'busiest' ? sorted[0] : sorted.at(-1))!;
+}
+
 export const messagingOf = ({ messaging }: TestCluster, number: number): TestService => messaging[(number - 1) % messaging.length]!;
 /** Whoever leads the shard now. */
 export const primaryOf = ({ redis }: TestCluster, shard: number): Promise<RedisNode> => redis.leaderOf((shard - 1) * SHARD_SLOTS);

@@ -1,7 +1,7 @@
 import type { TestService } from '../../helpers/cluster.ts';
 import { pick, seededRandom } from '../random.ts';
 import { pause } from '../until.ts';
-import { type Draw, drawMs, drawNumber, during, type Fault, fault, gatewayOf, messagingOf, READY_MS } from './fault.ts';
+import { type Draw, drawGateway, drawMs, drawNumber, during, type Fault, fault, gatewayOf, messagingOf, READY_MS } from './fault.ts';
 import { Returns } from './returns.ts';
 
 /** Connections that are reset, packets that vanish or take their time, and clients that are dropped. */
@@ -28,21 +28,21 @@ async function breakLink(link: Link, how: How, ms: number, service: TestService,
   return `${service.name}: its ${held} connections to ${to} ${how === 'reset' ? 'reset and refused' : 'silent'} for ${ms} ms`;
 }
 
-const drawCut = (draw: Draw) => ({ number: drawNumber(draw.random, 2), how: pick(draw.random, HOW), ms: drawMs(draw) });
+const drawCut = (draw: Draw) => ({ how: pick(draw.random, HOW), ms: drawMs(draw) });
 
 const gatewayWithoutRedis = fault({
   parts: ['network'],
-  draw: drawCut,
-  inject: ({ cluster }, { number, how, ms }) => {
-    const gateway = gatewayOf(cluster, number);
+  draw: (draw) => ({ gateway: drawGateway(draw.random), ...drawCut(draw) }),
+  inject: ({ cluster }, { gateway: which, how, ms }) => {
+    const gateway = gatewayOf(cluster, which);
     return breakLink(gateway.redisLink, how, ms, gateway, 'Redis');
   },
 });
 
 const messagingWithoutRedis = fault({
   parts: ['network'],
-  draw: drawCut,
-  inject: ({ cluster }, { number, how, ms }) => {
+  draw: (draw) => ({ messaging: drawNumber(draw.random, 2), ...drawCut(draw) }),
+  inject: ({ cluster }, { messaging: number, how, ms }) => {
     const messaging = messagingOf(cluster, number);
     return breakLink(messaging.redisLink, how, ms, messaging, 'Redis');
   },
@@ -50,9 +50,9 @@ const messagingWithoutRedis = fault({
 
 const gatewayWithoutMessaging = fault({
   parts: ['network'],
-  draw: drawCut,
-  inject: ({ cluster, expectLog }, { number, how, ms }) => {
-    const gateway = gatewayOf(cluster, number);
+  draw: (draw) => ({ gateway: drawGateway(draw.random), ...drawCut(draw) }),
+  inject: ({ cluster, expectLog }, { gateway: which, how, ms }) => {
+    const gateway = gatewayOf(cluster, which);
     if (how === 'reset') expectLog('messaging', [gateway]);
     return breakLink(gateway.messagingLink, how, ms, gateway, 'messaging');
   },
@@ -60,9 +60,9 @@ const gatewayWithoutMessaging = fault({
 
 const clientsUnheard = fault({
   parts: ['network'],
-  draw: (draw) => ({ gateway: drawNumber(draw.random, 2), ms: drawMs(draw) }),
-  inject: async ({ cluster }, { gateway: number, ms }) => {
-    const { name } = gatewayOf(cluster, number);
+  draw: (draw) => ({ gateway: drawGateway(draw.random), ms: drawMs(draw) }),
+  inject: async ({ cluster }, { gateway: which, ms }) => {
+    const { name } = gatewayOf(cluster, which);
     let held = 0;
     await during(
       ms,
@@ -113,19 +113,21 @@ const balancerReset = fault({
     const returns = new Returns(load);
     cluster.publicBalancer.reset();
     const internal = cluster.messagingBalancer.reset();
-    return `${internal} connections of gateways to messaging, and ${await returns.complete()}`;
+    return `${internal} connections of gateways to messaging, and ${await returns.complete(true)}`;
   },
 });
 
 const reconnectStorm = fault({
   parts: ['clients'],
-  draw: ({ random }) => ({ gateway: drawNumber(random, 2) }),
-  inject: async ({ cluster, load, redisCalls }, { gateway }) => {
+  draw: ({ random }) => ({ gateway: drawGateway(random) }),
+  inject: async ({ cluster, load, redisCalls }, { gateway: which }) => {
+    const { name } = gatewayOf(cluster, which);
+    const held = cluster.publicBalancer.connections[name] ?? 0;
     const begin = performance.now();
     const usual = redisCalls.median(begin - 3000, begin);
     const returns = new Returns(load);
-    cluster.publicBalancer.reset(gatewayOf(cluster, gateway).name);
-    const told = await returns.complete();
+    cluster.publicBalancer.reset(name);
+    const told = await returns.complete(held > 0);
     // The interval that holds the last of them must be over to count.
     await pause(300);
     return `at once all ${told}; Redis at most ${redisCalls.peak(begin)} calls/s, ${usual} before`;

@@ -2,6 +2,7 @@ import type { TestService } from '../../helpers/cluster.ts';
 import { pick } from '../random.ts';
 import { pause } from '../until.ts';
 import {
+  drawGateway,
   drawMs,
   drawNumber,
   during,
@@ -12,6 +13,7 @@ import {
   gatewayOf,
   messagingOf,
   READY_MS,
+  type Which,
   within,
 } from './fault.ts';
 import { histogram, Returns } from './returns.ts';
@@ -22,9 +24,9 @@ const CALL_LOST = 'connection to messaging was lost|cannot reach messaging|leave
 
 const gatewayKilled = fault({
   parts: ['gateways'],
-  draw: ({ random }) => ({ gateway: drawNumber(random, 2), downMs: pick(random, [0, 1000, 3000]) }),
-  inject: async ({ cluster, load }, { gateway: number, downMs }) => {
-    const gateway = gatewayOf(cluster, number);
+  draw: ({ random }) => ({ gateway: drawGateway(random), downMs: pick(random, [0, 1000, 3000]) }),
+  inject: async ({ cluster, load }, { gateway: which, downMs }) => {
+    const gateway = gatewayOf(cluster, which);
     const returns = new Returns(load);
     await gateway.stop('SIGKILL');
     await pause(downMs);
@@ -62,7 +64,7 @@ async function freeze(service: TestService, ms: number): Promise<string> {
 
 const gatewayFrozen = fault({
   parts: ['gateways'],
-  draw: (draw) => ({ gateway: drawNumber(draw.random, 2), ms: drawMs(draw) }),
+  draw: (draw) => ({ gateway: drawGateway(draw.random), ms: drawMs(draw) }),
   inject: ({ cluster }, { gateway, ms }) => freeze(gatewayOf(cluster, gateway), ms),
 });
 
@@ -77,33 +79,31 @@ const STEPS_MS = [60_000, -60_000, 300_000, -300_000, 7_200_000, -7_200_000];
 const clockStepped = fault({
   parts: ['clocks'],
   draw: (draw) => ({
-    process: pick(draw.random, ['gateway-1', 'gateway-2', 'messaging-1', 'messaging-2', 'all']),
+    process: pick(draw.random, ['busiest gateway', 'other gateway', 'first messaging', 'second messaging', 'all'] as const),
     aheadMs: pick(draw.random, STEPS_MS),
     ms: drawMs(draw),
   }),
   inject: async ({ cluster }, { process, aheadMs, ms }) => {
-    const [kind = '', number = ''] = process.split('-');
-    // One whose place was taken by a deploy goes by another name, but stands in the same place.
-    const one = kind === 'gateway' ? gatewayOf(cluster, Number(number)) : messagingOf(cluster, Number(number));
+    const [which, kind] = process.split(' ') as ['busiest' | 'other' | 'first' | 'second', string];
+    const one = kind === 'gateway' ? gatewayOf(cluster, which as Which) : messagingOf(cluster, which === 'first' ? 1 : 2);
     const services = process === 'all' ? cluster.services : [one];
     const step = (to: number) => () => {
       for (const service of services) service.stepClock(to);
     };
     await during(ms, step(aheadMs), step(0));
     await Promise.all(services.map((service) => service.ready(READY_MS)));
-    return `${process} by ${aheadMs / 1000} s, for ${ms} ms`;
+    return `${process === 'all' ? process : one.name} by ${aheadMs / 1000} s, for ${ms} ms`;
   },
 });
 
 /** The processes in the order of a deploy. */
-function inTurn({ cluster }: FaultContext, first: number): TestService[] {
-  const [one, other] = [gatewayOf(cluster, first), gatewayOf(cluster, first + 1)];
-  return [...cluster.messaging, one, other];
+function inTurn({ cluster }: FaultContext, first: Which): TestService[] {
+  return [...cluster.messaging, gatewayOf(cluster, first), gatewayOf(cluster, first === 'busiest' ? 'other' : 'busiest')];
 }
 
 const rollingRestart = fault({
   parts: ['gateways', 'messaging'],
-  draw: ({ random }) => ({ firstGateway: drawNumber(random, 2) }),
+  draw: ({ random }) => ({ firstGateway: drawGateway(random) }),
   inject: async (context, { firstGateway }) => {
     const { cluster, load, drainSeconds } = context;
     const told: string[] = [];
@@ -132,7 +132,7 @@ const rollingRestart = fault({
 
 const rollingDeploy = fault({
   parts: ['gateways', 'messaging'],
-  draw: ({ random }) => ({ firstGateway: drawNumber(random, 2) }),
+  draw: ({ random }) => ({ firstGateway: drawGateway(random) }),
   inject: async (context, { firstGateway }) => {
     const { cluster, load, drainSeconds } = context;
     const told: string[] = [];

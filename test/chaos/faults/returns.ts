@@ -17,9 +17,14 @@ export class Returns {
     });
   }
 
-  /** Resolves with how it went when those who have gone are live again. */
-  async complete(): Promise<string> {
+  /** Resolves with how it went when those who have gone are live again; `some`: and there were some. */
+  async complete(some = false): Promise<string> {
     try {
+      await until(
+        () => !some || this.#gone.size + this.#times.length > 0,
+        () => 'somebody is dropped',
+        READY_MS,
+      );
       await until(
         () => this.#gone.size === 0,
         () => `${[...this.#gone].join(', ')} catch up`,
