@@ -22,7 +22,7 @@ test('whatever breaks, nothing acknowledged is lost, doubled, reordered or missi
   const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   const folder = await mkdtemp(join(tmpdir(), `connect-chat-chaos-${seed}-`));
   const shape = {
-    ...{ seed, users: 20, groups: 10, groupSize: 5, halls: 30, rate: 80, churn: 3 },
+    ...{ engine: 'redis' as const, seed, users: 20, groups: 10, groupSize: 5, halls: 30, rate: 80, churn: 3 },
     ...{ calmMs: 1000, cutMs: 2000, drainSeconds: 3 },
   };
   const steps = COMMON.map((_, step) => planStep(shape, step, COMMON));

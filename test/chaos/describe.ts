@@ -10,13 +10,17 @@ export function describeRun(
 ): string {
   const { sent, acknowledged, refused, given, stored, resets, changes, watched } = counts;
   const { calms, longestSilence, peakMiB } = figures;
-  const most = (kind: RegExp): number => Math.max(0, ...Object.entries(peakMiB).flatMap(([name, mib]) => (kind.test(name) ? [mib] : [])));
+  const most = new Map<string, number>();
+  for (const [name, mib] of Object.entries(peakMiB)) {
+    const kind = name.replace(/-\d+$/, '');
+    most.set(kind, Math.max(mib, most.get(kind) ?? 0));
+  }
   const lines = [
     `sent ${sent}, acknowledged ${acknowledged}, from outside ${refused}, given to devices ${given}, in the logs ${stored}, resets ${resets}`,
     `changed: ${Object.entries(changes)
       .map(([event, count]) => `${event} ${count}`)
       .join(', ')}; watched ${watched}`,
-    `looked at in ${calms} calms; most memory: gateway ${most(/^gateway/)}, messaging ${most(/^messaging/)}, Redis ${most(/^redis/)} MiB`,
+    `looked at in ${calms} calms; most memory, MiB: ${[...most].map(([kind, mib]) => `${kind} ${mib}`).join(', ')}`,
   ];
   if (longestSilence !== undefined) {
     const { device, ms, how } = longestSilence;

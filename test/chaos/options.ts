@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
-import { FAULTS } from './faults/index.ts';
+import { type Engine, FAULTS, faultsOf } from './faults/index.ts';
 import type { Shape } from './schedule.ts';
 
-export const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R] [--churn C] [--users U] [--cut MS] [--faults LIST] [--folder F]
+export const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R] [--churn C] [--users U] [--cut MS] [--engine E] [--faults LIST] [--folder F]
        npm run chaos -- --replay SCHEDULE [--folder F]
        npm run chaos -- --shrink SCHEDULE [--runs N] [--folder F]
        npm run chaos -- --acked N [--state FILE] [--seed N] [--minutes M] …
@@ -14,7 +14,9 @@ export const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R
   --churn C     users put out of a group or let in, a second. Default: 3
   --users U     users, with one to three devices each. Default: 40
   --cut MS      the usual length of a cut or a freeze; it is from a quarter to twice as long. Default: 6000
-  --faults LIST some of: ${Object.keys(FAULTS).join(', ')}
+  --engine E    redis: a cluster; sqlite: one process. Default: redis
+  --faults LIST some of: ${faultsOf('redis').join(', ')};
+                with sqlite: ${faultsOf('sqlite').join(', ')}
   --folder F    takes history.jsonl, schedule.jsonl and processes.log. Default: a new one in the temporary folder
   --replay FILE the steps of this schedule again
   --shrink FILE fewer steps of this schedule that still fail; writes FILE.short.jsonl
@@ -25,6 +27,7 @@ export const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R
 
 export interface Options {
   help: boolean;
+  engine: Engine;
   check?: string;
   replay?: string;
   shrink?: string;
@@ -46,7 +49,7 @@ const NUMBERS = ['seed', 'minutes', 'rate', 'churn', 'users', 'cut', 'runs', 'ac
 
 /** From the command line. Throws what is wrong with it. */
 export function parseOptions(args?: string[]): Options {
-  const strings = Object.fromEntries([...TEXTS, ...NUMBERS, 'faults'].map((name) => [name, { type: 'string' as const }]));
+  const strings = Object.fromEntries([...TEXTS, ...NUMBERS, 'faults', 'engine'].map((name) => [name, { type: 'string' as const }]));
   const { values } = parseArgs({ ...(args === undefined ? {} : { args }), options: { help: { type: 'boolean', short: 'h' }, ...strings } });
   const text = (name: string): string | undefined => (values as Record<string, string | undefined>)[name];
   const number = (name: (typeof NUMBERS)[number], otherwise: number, least: number): number => {
@@ -54,17 +57,20 @@ export function parseOptions(args?: string[]): Options {
     if (!Number.isFinite(value) || value < least) throw new Error(`--${name} takes a number from ${least} on`);
     return value;
   };
+  const engine = text('engine') ?? 'redis';
+  if (engine !== 'redis' && engine !== 'sqlite') throw new Error('--engine takes redis or sqlite');
   const faults =
     text('faults')
       ?.split(',')
-      .map((name) => name.trim()) ?? Object.keys(FAULTS);
-  const unknown = faults.find((name) => FAULTS[name] === undefined);
-  if (unknown !== undefined) throw new Error(`there is no fault "${unknown}"`);
+      .map((name) => name.trim()) ?? faultsOf(engine);
+  const unknown = faults.find((name) => !faultsOf(engine).includes(name));
+  if (unknown !== undefined) throw new Error(`there is no fault "${unknown}"${FAULTS[unknown] === undefined ? '' : ` with ${engine}`}`);
   const texts = Object.fromEntries(TEXTS.flatMap((name) => (text(name) === undefined ? [] : [[name, text(name)]])));
   return {
     ...texts,
     ...(text('acked') === undefined ? {} : { acked: number('acked', 0, 1) }),
     help: values.help === true,
+    engine,
     faults,
     seed: number('seed', Math.floor(Math.random() * 2 ** 32), 0),
     minutes: number('minutes', text('acked') === undefined ? 10 : 5, 0),
@@ -76,9 +82,9 @@ export function parseOptions(args?: string[]): Options {
   };
 }
 
-export function shapeOf({ users, rate, churn, cut }: Options, seed: number): Shape {
+export function shapeOf({ engine, users, rate, churn, cut }: Options, seed: number): Shape {
   return {
-    ...{ seed, users, groups: Math.ceil(users / 2), groupSize: Math.min(5, users), halls: 30, rate, churn },
+    ...{ engine, seed, users, groups: Math.ceil(users / 2), groupSize: Math.min(5, users), halls: 30, rate, churn },
     ...{ calmMs: 3000, cutMs: cut, drainSeconds: 4 },
   };
 }

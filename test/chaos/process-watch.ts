@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import type { TestCluster } from '../helpers/cluster.ts';
 import type { HistoryWriter } from './history.ts';
 
 const WARNING = 40;
@@ -27,10 +26,9 @@ export class ProcessWatch {
   }
 
   /** What every process takes now. Where the system does not tell, nothing is written. */
-  async look({ services, redis }: TestCluster): Promise<void> {
+  async look(processes: readonly { name: string; pid: number }[]): Promise<void> {
     this.#said.clear();
-    for (const service of services) if (service.running) await this.#memory(service.name, await service.pid());
-    for (const node of redis.nodes) if (node.running) await this.#memory(`redis-${node.port}`, node.pid);
+    for (const { name, pid } of processes) await this.#memory(name, pid);
   }
 
   async #memory(process: string, pid: number): Promise<void> {

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TestCluster } from '../helpers/cluster.ts';
 import { ChatLoad } from './chat-load.ts';
 import { describeRun } from './describe.ts';
 import type { FaultContext } from './faults/fault.ts';
@@ -13,6 +12,7 @@ import { seededRandom } from './random.ts';
 import { RedisCalls } from './redis-calls.ts';
 import { kindOf, type PlannedFault, ScheduleWriter, type Shape, type Step } from './schedule.ts';
 import { pause } from './until.ts';
+import { LEASE_MS, partsOf, startWorld, type World } from './world.ts';
 
 export interface ChaosOptions {
   shape: Shape;
@@ -39,8 +39,6 @@ const LIVE_AGAIN_MS = 30_000;
 const ANSWERED_MS = 60_000;
 /** While nothing else happens, everybody has every acknowledged message so soon. */
 const CAUGHT_UP_MS = 5000;
-/** Short, so that what a gateway that died said of its users has mostly lapsed when it is looked at, after the calm. */
-const LEASE_MS = 2000;
 const SEEN_MS = 5 * LEASE_MS;
 const BOUNDS = { silenceMs: 60_000, memoryMiB: 400 };
 
@@ -61,14 +59,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   );
   const schedule = new ScheduleWriter(schedulePath, shape);
   const watch = new ProcessWatch(history);
-  const cluster = await TestCluster.start({
-    drainSeconds: shape.drainSeconds,
-    log: join(folder, 'processes.log'),
-    onLine: (process, line) => watch.line(process, line),
-    spares: true,
-    gatewayEnv: { MESSAGING_CONNECTION_MAX_AGE_MS: '10000', PRESENCE_LEASE_MS: `${LEASE_MS}`, PRESENCE_GRACE_MS: '1000' },
-  });
-  const run = new Run(options, { cluster, history, schedule, watch, acknowledged: () => checker.acknowledged });
+  const world = await startWorld(shape, folder, (process, line) => watch.line(process, line));
+  const run = new Run(options, { world, history, schedule, watch, acknowledged: () => checker.acknowledged });
   let givenUp: string | undefined;
   try {
     await run.carryOut();
@@ -81,7 +73,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await history.close();
     await schedule.close();
     await run.end();
-    await cluster.stop();
+    await world.stop();
   }
   const verdict = checker.finish();
   print(describeRun(verdict, latency, { historyPath, schedulePath, givenUp }));
@@ -89,7 +81,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 interface Parts {
-  cluster: TestCluster;
+  world: World;
   history: HistoryWriter;
   schedule: ScheduleWriter;
   watch: ProcessWatch;
@@ -100,13 +92,13 @@ class Run {
   readonly faults: string[] = [];
   readonly #options: ChaosOptions;
   readonly #parts: Parts;
-  readonly #redisCalls: RedisCalls;
+  readonly #redisCalls: RedisCalls | undefined;
   #load: ChatLoad | undefined;
 
   constructor(options: ChaosOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
-    this.#redisCalls = new RedisCalls(parts.cluster.redis);
+    if (options.shape.engine === 'redis') this.#redisCalls = new RedisCalls(partsOf(parts.world).cluster().redis);
   }
 
   async carryOut(): Promise<void> {
@@ -128,7 +120,7 @@ class Run {
   }
 
   stop(): void {
-    this.#redisCalls.stop();
+    this.#redisCalls?.stop();
     this.#load?.stop();
   }
 
@@ -138,40 +130,50 @@ class Run {
 
   async #begin(): Promise<ChatLoad> {
     const { print, shape } = this.#options;
-    const { cluster, history } = this.#parts;
+    const { world, history } = this.#parts;
     const { seed, users, groups, groupSize, halls, rate, churn } = shape;
     // Faults draw from numbers of their own, so that they do not depend on what is sent.
     const random = seededRandom(seed);
-    const load = await ChatLoad.prepare({ demo: cluster.demo, history, random, users, groups, groupSize, halls, rate, churn });
+    const load = await ChatLoad.prepare({ demo: world.demo, history, random, users, groups, groupSize, halls, rate, churn });
     this.#load = load;
-    const services = `${cluster.gateways.length} gateways, ${cluster.messaging.length} messaging, ${cluster.redis.nodes.length} Redis nodes`;
     const clients = `${load.devices.length} devices of ${users} users in ${load.conversations.size} conversations, ${rate} messages and changes/s, ${churn} come or go/s`;
-    print(`chaos, seed ${seed}: ${services}; ${clients}`);
-    history.write({ kind: 'run', seed, about: `${services}; ${clients}`, bounds: BOUNDS });
-    await this.#redisCalls.start();
+    print(`chaos, seed ${seed}: ${world.about}; ${clients}`);
+    history.write({ kind: 'run', seed, about: `${world.about}; ${clients}`, bounds: BOUNDS });
+    await this.#redisCalls?.start();
     await load.connect();
     load.start();
     return load;
   }
 
   async #carryOutStep({ step, faults }: Step, load: ChatLoad): Promise<void> {
-    const { cluster } = this.#parts;
     await Promise.all(faults.map((fault) => this.#inject(step, fault, load)));
     await load.allLive(LIVE_AGAIN_MS);
-    await cluster.balanced();
+    await this.#parts.world.balanced();
     await this.#calm(load);
     load.start();
   }
 
   async #inject(step: number, { fault, afterMs, params }: PlannedFault, load: ChatLoad): Promise<void> {
-    const { cluster, history } = this.#parts;
+    const { world, history } = this.#parts;
+    const parts = partsOf(world);
+    const calls = this.#redisCalls;
     await pause(afterMs);
     this.faults.push(fault);
     const begin = history.now;
     history.write({ kind: 'fault', fault, phase: 'begin', detail: JSON.stringify(params) });
     const expected: { text: string; processes: string[] }[] = [];
     const context: FaultContext = {
-      ...{ cluster, load, redisCalls: this.#redisCalls, drainSeconds: this.#options.shape.drainSeconds },
+      get cluster() {
+        return parts.cluster();
+      },
+      get system() {
+        return parts.system();
+      },
+      get redisCalls() {
+        if (calls === undefined) throw new Error('this run has no Redis');
+        return calls;
+      },
+      ...{ load, drainSeconds: this.#options.shape.drainSeconds },
       expectLog: (text, processes) => expected.push({ text, processes: processes.map(({ name }) => name) }),
       calm: () => this.#calm(load),
     };
@@ -193,7 +195,7 @@ class Run {
    * to that is for the checker to judge.
    */
   async #calm(load: ChatLoad): Promise<void> {
-    const { history, watch, cluster } = this.#parts;
+    const { history, watch, world } = this.#parts;
     load.stop();
     await load.allLive(LIVE_AGAIN_MS);
     await load.answered(ANSWERED_MS);
@@ -201,6 +203,6 @@ class Run {
     await load.caughtUp(CAUGHT_UP_MS).catch(() => {});
     await load.allSeen(SEEN_MS).catch(() => {});
     history.write({ kind: 'calm', quietMs: history.now - since });
-    await watch.look(cluster);
+    await watch.look(await world.processes());
   }
 }

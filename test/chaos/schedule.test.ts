@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FAULTS } from './faults/index.ts';
+import { FAULTS, faultsOf } from './faults/index.ts';
 import { planStep, readSchedule, ScheduleWriter, type Shape, type Step } from './schedule.ts';
 import { shrink } from './shrink.ts';
 
-const NAMES = Object.keys(FAULTS);
+const NAMES = faultsOf('redis');
 const shape: Shape = {
-  ...{ seed: 7, users: 20, groups: 10, groupSize: 5, halls: 2, rate: 80, churn: 3 },
+  ...{ engine: 'redis', seed: 7, users: 20, groups: 10, groupSize: 5, halls: 2, rate: 80, churn: 3 },
   ...{ calmMs: 1000, cutMs: 2000, drainSeconds: 3 },
 };
 const plan = (seed: number, count: number): Step[] =>

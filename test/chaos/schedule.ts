@@ -1,11 +1,12 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Fault, FaultParams } from './faults/fault.ts';
-import { FAULTS } from './faults/index.ts';
+import { type Engine, FAULTS } from './faults/index.ts';
 import { pick, seededRandom, shuffled } from './random.ts';
 
 /** How a run is laid out, apart from what goes wrong. */
 export interface Shape {
+  engine: Engine;
   seed: number;
   users: number;
   groups: number;

@@ -135,6 +135,21 @@ export class TestCluster {
     return [...this.messaging, ...this.gateways];
   }
 
+  /** What it is made of, for people. */
+  get about(): string {
+    return `${this.gateways.length} gateways, ${this.messaging.length} messaging, ${this.redis.nodes.length} Redis nodes`;
+  }
+
+  /** Everything that runs. */
+  async processes(): Promise<{ name: string; pid: number }[]> {
+    const services = this.services.filter(({ running }) => running);
+    const nodes = this.redis.nodes.filter(({ running }) => running);
+    return [
+      ...(await Promise.all(services.map(async (service) => ({ name: service.name, pid: await service.pid() })))),
+      ...nodes.map(({ port, pid }) => ({ name: `redis-${port}`, pid })),
+    ];
+  }
+
   /** The whole system, as clients see it through the balancer. */
   get demo(): Demo {
     return this.#demo(this.publicBalancer.port);

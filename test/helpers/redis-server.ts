@@ -280,7 +280,10 @@ export class RedisCluster {
   }
 
   /** Moves a slot to another primary while it is in use. */
-  async moveSlot(slot: number, to: RedisNode): Promise<void> {
+  async moveSlot(slot: number, wanted: RedisNode): Promise<void> {
+    // A machine that stands still for a second may have made its replica lead.
+    const [role, host, port] = (await wanted.admin.role()) as unknown as [string, string, number];
+    const to = role === 'slave' ? this.node(`${host}:${port}`) : wanted;
     const from = await this.leaderOf(slot);
     if (from === to) return;
     const [fromId, toId] = (await Promise.all([from, to].map((node) => node.admin.call('CLUSTER', 'MYID')))) as [string, string];

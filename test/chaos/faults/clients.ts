@@ -1,7 +1,8 @@
+import type { TcpBalancer } from '../../helpers/tcp-balancer.ts';
 import { pick } from '../random.ts';
 import { comeBack, leave, removeWhileSyncing, sayAsTheyReturn } from '../scenes.ts';
 import { until } from '../until.ts';
-import { drawGateway, drawMs, type Fault, fault, gatewayOf, PARTS, READY_MS } from './fault.ts';
+import { type Draw, drawGateway, drawMs, type Fault, type FaultContext, fault, gatewayOf, PARTS, READY_MS } from './fault.ts';
 import { Returns } from './returns.ts';
 
 /** What clients do, and what is done to their users, at the worst moment. */
@@ -19,40 +20,66 @@ const stopsReading = fault({
   },
 });
 
+type CrowdParams = {
+  /** So many are catching up before somebody says something. */
+  devices: number;
+  spreadMs: number;
+};
+
+export const drawCrowd = ({ random }: Draw): CrowdParams => ({
+  devices: pick(random, [1, 2, 4]),
+  spreadMs: pick(random, [50, 150, 400]),
+});
+
 /**
  * Everybody comes at once to a gateway that follows none of their conversations, one message goes into each of them meanwhile, and none after
- * it: whoever missed that one has nothing to learn it from.
+ * it: whoever missed that one has nothing to learn it from. `drop` leaves only a fresh gateway, with everybody waiting at the gate.
  */
+export async function crowd(
+  { load, calm }: FaultContext,
+  balancer: TcpBalancer,
+  { devices, spreadMs }: CrowdParams,
+  drop: () => Promise<unknown>,
+): Promise<string> {
+  load.stop();
+  await load.allLive(READY_MS);
+  await load.answered(ANSWERED_MS);
+  const returns = new Returns(load);
+  balancer.closeGate();
+  try {
+    await drop();
+    await until(
+      () => balancer.waiting >= load.devices.length,
+      () => 'everybody waits at the gate',
+      READY_MS,
+    );
+  } finally {
+    balancer.openGate();
+  }
+  await sayAsTheyReturn(load, devices, spreadMs);
+  const told = await returns.complete();
+  await calm();
+  return `${told}, and a message into each of ${load.conversations.size} conversations`;
+}
+
 const crowdRejoins = fault({
   // Nothing else may break in its calm.
   parts: PARTS,
-  draw: ({ random }) => ({ fresh: drawGateway(random), devices: pick(random, [1, 2, 4]), spreadMs: pick(random, [50, 150, 400]) }),
-  inject: async ({ cluster, load, calm }, { fresh: which, devices, spreadMs }) => {
+  draw: (draw) => ({ fresh: drawGateway(draw.random), ...drawCrowd(draw) }),
+  inject: async (context, { fresh: which, ...params }) => {
+    const { cluster, load } = context;
     const fresh = gatewayOf(cluster, which);
     const others = cluster.gateways.filter((gateway) => gateway !== fresh);
     await fresh.stop('SIGKILL');
     fresh.start();
     await fresh.ready(READY_MS);
     await cluster.balanced();
-    load.stop();
-    await load.allLive(READY_MS);
-    await load.answered(ANSWERED_MS);
-    const returns = new Returns(load);
-    cluster.publicBalancer.closeGate();
-    await Promise.all(others.map((other) => other.stop('SIGKILL')));
-    await until(
-      () => cluster.publicBalancer.waiting >= load.devices.length,
-      () => 'everybody waits at the gate',
-      READY_MS,
-    ).finally(() => cluster.publicBalancer.openGate());
-    await sayAsTheyReturn(load, devices, spreadMs);
-    const told = await returns.complete();
-    await calm();
+    const told = await crowd(context, cluster.publicBalancer, params, () => Promise.all(others.map((other) => other.stop('SIGKILL'))));
     for (const other of others) other.start();
     await Promise.all(others.map((other) => other.ready(READY_MS)));
     await cluster.balanced();
     load.start();
-    return `${told}, all to ${fresh.name}, and a message into each of ${load.conversations.size} conversations`;
+    return `all to ${fresh.name}: ${told}`;
   },
 });
 
@@ -80,9 +107,11 @@ const usersLeave = fault({
   },
 });
 
+export const CROWD_FAULTS: Record<string, Fault> = { 'crowd rejoins': crowdRejoins };
+
+/** Those that need nothing but clients. */
 export const CLIENT_FAULTS: Record<string, Fault> = {
   'client stops reading': stopsReading,
-  'crowd rejoins': crowdRejoins,
   'removed while syncing': removedWhileSyncing,
   'users leave': usersLeave,
 };

@@ -1,4 +1,5 @@
 import type { TestCluster, TestGateway, TestService } from '../../helpers/cluster.ts';
+import type { EmbeddedSystem } from '../../helpers/embedded-system.ts';
 import type { RedisNode } from '../../helpers/redis-server.ts';
 import type { ChatLoad } from '../chat-load.ts';
 import { pick } from '../random.ts';
@@ -7,12 +8,15 @@ import { pause, until } from '../until.ts';
 
 /** What a fault may do things to. */
 export interface FaultContext {
-  cluster: TestCluster;
+  /** Of a run on Redis; others have none, and asking for it says so. */
+  readonly cluster: TestCluster;
+  readonly redisCalls: RedisCalls;
+  /** Of a run on SQLite. */
+  readonly system: EmbeddedSystem;
   load: ChatLoad;
-  redisCalls: RedisCalls;
   drainSeconds: number;
   /** One of these processes should have logged a line like this by the end of the fault. */
-  expectLog(text: string, processes: readonly TestService[]): void;
+  expectLog(text: string, processes: readonly { name: string }[]): void;
   /** Waits until everything has come to everybody while nothing happens, and has it judged. */
   calm(): Promise<void>;
 }
@@ -60,6 +64,9 @@ const SHARD_SLOTS = Math.ceil(16_384 / SHARDS);
 export const drawNumber = (random: () => number, count: number): number => Math.floor(random() * count) + 1;
 /** From a quarter of the usual length to twice as long. */
 export const drawMs = ({ random, cutMs }: Draw): number => Math.round(cutMs * pick(random, [0.25, 0.5, 1, 2]));
+
+/** Steps of a clock: within what is tolerated, and beyond it. */
+export const drawStep = (random: () => number): number => pick(random, [60_000, -60_000, 300_000, -300_000, 7_200_000, -7_200_000]);
 
 /** Breaking a gateway that holds nobody would hardly be noticed. Like the primary of a shard it is named by what it is, so a replay finds it. */
 export const drawGateway = (random: () => number): Which => pick(random, ['busiest', 'busiest', 'other']);

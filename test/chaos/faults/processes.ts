@@ -5,6 +5,7 @@ import {
   drawGateway,
   drawMs,
   drawNumber,
+  drawStep,
   during,
   EXIT_SLACK_MS,
   type Fault,
@@ -74,13 +75,11 @@ const messagingFrozen = fault({
   inject: ({ cluster }, { messaging, ms }) => freeze(messagingOf(cluster, messaging), ms),
 });
 
-const STEPS_MS = [60_000, -60_000, 300_000, -300_000, 7_200_000, -7_200_000];
-
 const clockStepped = fault({
   parts: ['clocks'],
   draw: (draw) => ({
     process: pick(draw.random, ['busiest gateway', 'other gateway', 'first messaging', 'second messaging', 'all'] as const),
-    aheadMs: pick(draw.random, STEPS_MS),
+    aheadMs: drawStep(draw.random),
     ms: drawMs(draw),
   }),
   inject: async ({ cluster }, { process, aheadMs, ms }) => {
