@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { countProblems } from './judge/problem.ts';
 import { type Options, shapeOf } from './options.ts';
@@ -48,8 +48,12 @@ export class Campaign {
     while (state.acknowledged < target) {
       const seed = state.seed + state.legs;
       const begin = performance.now();
-      const result = await this.#leg(seed, target, join(folder, `leg-${seed}`), print);
+      const legFolder = join(folder, `leg-${seed}`);
+      const result = await this.#leg(seed, target, legFolder, print);
+      const failedBefore = state.failed.length;
       count(state, seed, result, performance.now() - begin);
+      // A history is large, and of one that is good nobody wants to know more.
+      if (state.failed.length === failedBefore) await rm(legFolder, { recursive: true });
       await writeFile(`${this.#path}.new`, `${JSON.stringify(state, undefined, 2)}\n`);
       await rename(`${this.#path}.new`, this.#path);
       print(`\n${state.acknowledged} of ${target} acknowledged after ${state.legs} legs; state: ${this.#path}\n`);

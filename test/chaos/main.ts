@@ -1,11 +1,11 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findRedisServer } from '../helpers/redis-server.ts';
 import { Campaign } from './campaign.ts';
 import { readHistory } from './history.ts';
 import { checkHistory } from './judge/history-checker.ts';
-import { describeProblems } from './judge/problem.ts';
+import { countProblems, describeProblems } from './judge/problem.ts';
 import { type Options, parseOptions, shapeOf, USAGE } from './options.ts';
 import { type ChaosResult, runChaos } from './run.ts';
 import { planStep, readSchedule, type Shape, type Step } from './schedule.ts';
@@ -35,7 +35,7 @@ async function main(options: Options): Promise<boolean> {
     const { shape, steps } = await readSchedule(options.replay);
     return isGood(await run(shape, steps, folder));
   }
-  if (options.shrink !== undefined) return shrinkFile(options.shrink, options.runs, folder);
+  if (options.shrink !== undefined) return shrinkFile(options.shrink, options, folder);
   if (options.acked !== undefined) {
     const campaign = await Campaign.resume(options.state ?? join(folder, 'state.json'), options);
     return campaign.carryOut(options.acked, folder, (line) => console.log(line));
@@ -63,19 +63,35 @@ function* stepsOf(shape: Shape, faults: readonly string[]): Generator<Step> {
   for (let step = 0; ; step++) yield planStep(shape, step, faults);
 }
 
-/** Writes the shortest schedule that still fails beside the one that was given. */
-async function shrinkFile(file: string, runs: number, folder: string): Promise<boolean> {
+/** Writes the shortest schedule that still fails in the same way beside the one that was given. */
+async function shrinkFile(file: string, { runs, tries }: Options, folder: string): Promise<boolean> {
   const { shape, steps } = await readSchedule(file);
+  const wanted = await kindsOf(join(dirname(file), 'history.jsonl'));
+  console.log(`looking for ${wanted.length === 0 ? 'any failure' : wanted.join(' or ')}`);
   let count = 0;
   const fails = async (some: readonly Step[]): Promise<boolean> => {
-    console.log(`\nrun ${++count} of at most ${runs}: ${some.length} of ${steps.length} steps`);
-    return !isGood(await run(shape, some, join(folder, `run-${count}`)));
+    for (let tried = 0; tried < tries; tried++) {
+      console.log(`\nrun ${++count}: ${some.length} of ${steps.length} steps`);
+      const result = await run(shape, some, join(folder, `run-${count}`));
+      const failed = wanted.length === 0 ? !isGood(result) : result.problems.some(({ kind }) => wanted.includes(kind));
+      if (failed) return true;
+    }
+    return false;
   };
-  const shortest = await shrink(steps, fails, runs);
+  const shortest = await shrink(steps, fails, Math.floor(runs / tries));
   const path = file.replace(/(\.jsonl)?$/, '.short.jsonl');
   await writeFile(path, [{ shape }, ...shortest.steps].map((line) => `${JSON.stringify(line)}\n`).join(''));
-  console.log(`\n${shortest.steps.length} of ${steps.length} steps are left after ${shortest.runs} runs: ${path}`);
+  console.log(`\n${shortest.steps.length} of ${steps.length} steps are left after ${count} runs: ${path}`);
   return false;
+}
+
+/** What was wrong with the run that wrote this history, if it is there. */
+async function kindsOf(history: string): Promise<string[]> {
+  const there = await access(history).then(
+    () => true,
+    () => false,
+  );
+  return there ? Object.keys(countProblems((await checkHistory(readHistory(history))).problems)) : [];
 }
 
 async function check(file: string): Promise<number> {

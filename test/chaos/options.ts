@@ -4,7 +4,7 @@ import type { Shape } from './schedule.ts';
 
 export const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R] [--churn C] [--users U] [--cut MS] [--engine E] [--faults LIST] [--folder F]
        npm run chaos -- --replay SCHEDULE [--folder F]
-       npm run chaos -- --shrink SCHEDULE [--runs N] [--folder F]
+       npm run chaos -- --shrink SCHEDULE [--runs N] [--tries N] [--folder F]
        npm run chaos -- --acked N [--state FILE] [--seed N] [--minutes M] …
        npm run chaos -- --check HISTORY
 
@@ -21,6 +21,7 @@ export const USAGE = `Usage: npm run chaos -- [--seed N] [--minutes M] [--rate R
   --replay FILE the steps of this schedule again
   --shrink FILE fewer steps of this schedule that still fail; writes FILE.short.jsonl
   --runs N      runs for that, at most. Default: 12
+  --tries N     how often some steps may pass before they count as passing: a race does not fail each time. Default: 1
   --acked N     leg after leg with the next seed, until N sends were acknowledged
   --state FILE  what such legs have reached, written after each; if it is there, they go on from it
   --check FILE  judge this history again, without running anything`;
@@ -35,6 +36,7 @@ export interface Options {
   state?: string;
   folder?: string;
   runs: number;
+  tries: number;
   seed: number;
   minutes: number;
   rate: number;
@@ -45,7 +47,7 @@ export interface Options {
 }
 
 const TEXTS = ['check', 'replay', 'shrink', 'state', 'folder'] as const;
-const NUMBERS = ['seed', 'minutes', 'rate', 'churn', 'users', 'cut', 'runs', 'acked'] as const;
+const NUMBERS = ['seed', 'minutes', 'rate', 'churn', 'users', 'cut', 'runs', 'tries', 'acked'] as const;
 
 /** From the command line. Throws what is wrong with it. */
 export function parseOptions(args?: string[]): Options {
@@ -79,6 +81,7 @@ export function parseOptions(args?: string[]): Options {
     users: number('users', 40, 2),
     cut: number('cut', 6000, 100),
     runs: number('runs', 12, 1),
+    tries: number('tries', 1, 1),
   };
 }
 

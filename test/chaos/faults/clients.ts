@@ -86,9 +86,10 @@ const crowdRejoins = fault({
 /** A read that let somebody in while he was put out must not count: he would hear the group for as long as he is connected. */
 const removedWhileSyncing = fault({
   parts: ['clients'],
-  draw: ({ random }) => ({ groups: pick(random, [2, 4, 8]), delayMs: pick(random, [0, 2, 5, 10]) }),
-  inject: async ({ load }, { groups, delayMs }) => {
-    const removed = await removeWhileSyncing(load, groups, delayMs);
+  draw: ({ random }) => ({ groups: pick(random, [2, 4, 8]), rounds: pick(random, [2, 4]), delayMs: pick(random, [0, 2, 5, 10]) }),
+  inject: async ({ load }, { groups, rounds, delayMs }) => {
+    let removed = 0;
+    for (let round = 0; round < rounds; round++) removed += await removeWhileSyncing(load, groups, delayMs);
     return `${removed} members, ${delayMs} ms after their devices began to catch up; the owner says something after each`;
   },
 });
