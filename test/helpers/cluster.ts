@@ -20,6 +20,8 @@ export interface TestClusterOptions {
   gatewayEnv?: Record<string, string>;
   messagingEnv?: Record<string, string>;
   drainSeconds?: number;
+  /** After which silence a Redis node counts as failed, ms. */
+  nodeTimeoutMs?: number;
   /** A file that takes what the processes log. */
   log?: string;
   /** A line of one of the processes. */
@@ -114,7 +116,11 @@ export class TestCluster {
 
   static async start(options: TestClusterOptions = {}): Promise<TestCluster> {
     // Every write is on disk before a replica confirms it, so that one that is killed and comes back has what it confirmed.
-    const redis = await RedisCluster.start({ nodeTimeoutMs: NODE_TIMEOUT_MS, aof: true, spares: options.spares ?? false });
+    const redis = await RedisCluster.start({
+      nodeTimeoutMs: options.nodeTimeoutMs ?? NODE_TIMEOUT_MS,
+      aof: true,
+      spares: options.spares ?? false,
+    });
     const cluster = new TestCluster(options, redis, await TcpBalancer.start(), await TcpBalancer.start());
     try {
       for (let i = 0; i < (options.messaging ?? 2); i++) await cluster.#prepareMessaging();

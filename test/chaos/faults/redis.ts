@@ -8,7 +8,7 @@ import { drawMs, drawNumber, during, FAILOVER_MS, type Fault, type FaultContext,
 /** How long a primary goes on without its replica. */
 const ALONE_MS = 500;
 /** Any warning about Redis. */
-const REDIS_TROUBLE = 'redis';
+const REDIS_TROUBLE = 'redis|lost the connection that brings messages';
 
 async function pairOf({ cluster }: FaultContext, shard: number): Promise<{ primary: RedisNode; replica: RedisNode }> {
   const primary = await primaryOf(cluster, shard);
