@@ -116,6 +116,7 @@ export class ChatClient {
       feeds: this.feeds,
       ...retrying,
       timeoutMs: options.syncTimeoutMs ?? 60_000,
+      isActive: () => !this.background,
       onDone: (connection) => this.wentLive(connection),
       onFailed: (error) => {
         this.report(error);
@@ -257,11 +258,15 @@ export class ChatClient {
     return historyPages((next) => this.history(conversationId, next), range);
   }
 
-  /** The app came to the front, or the network is back: tries now what would be tried later, and checks a connection that may be dead. */
+  /**
+   * The app came to the front, or the network is back: tries now what would be tried later, checks a connection that may be dead, and asks one
+   * that lives for what it may have lost.
+   */
   setActive(): void {
     this.background = false;
     this.link.liveConnection?.request('client.state', { state: 'active' }).catch(() => {});
     this.link.wake(this.replyMs);
+    this.syncer.compare();
   }
 
   /** The app went to the back: the server sends neither typing nor presence until `setActive()`. */
@@ -273,9 +278,9 @@ export class ChatClient {
   /** Asks the server for a sign of life. Resolves with the round trip in ms and the server's time (Unix ms). */
   async ping(): Promise<{ roundTripMs: number; serverTime: number }> {
     const connection = await this.link.whenLive(this.replyMs);
-    const from = this.clock.now();
+    const from = this.clock.monotonic();
     const reply = (await connection.request('ping', {})) as ServerFrameOf<'pong'>;
-    return { roundTripMs: this.clock.now() - from, serverTime: reply.serverTime };
+    return { roundTripMs: this.clock.monotonic() - from, serverTime: reply.serverTime };
   }
 
   private load(): Promise<void> {

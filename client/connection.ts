@@ -67,7 +67,7 @@ export class Connection {
     this.clock = options.clock;
     this.handlers = options.handlers;
     this.timeouts = options.timeouts;
-    this.lastFrameAt = this.clock.now();
+    this.lastFrameAt = this.clock.monotonic();
     this.socket = new options.WebSocket(options.url, [SUBPROTOCOL, BEARER_PREFIX + options.token]);
     this.socket.onmessage = (event: { data: unknown }) => this.receive(event.data);
     this.socket.onerror = (event: { message?: unknown }) => {
@@ -130,7 +130,7 @@ export class Connection {
   /** Nothing may have come for this long: asks for a sign of life and closes if none comes in `withinMs`. */
   probe(withinMs: number): void {
     if (this.closed || this.welcome === undefined) return;
-    const askedAt = this.clock.now();
+    const askedAt = this.clock.monotonic();
     this.request('ping', {}, withinMs).catch((error: ChatClientError) => {
       if (error.code === 'CLIENT_TIMEOUT' && this.lastFrameAt <= askedAt) this.close(4002, 'no answer to ping');
     });
@@ -146,7 +146,7 @@ export class Connection {
 
   private receive(data: unknown): void {
     if (this.closed) return;
-    this.lastFrameAt = this.clock.now();
+    this.lastFrameAt = this.clock.monotonic();
     let frame: ServerFrame;
     try {
       frame = JSON.parse(String(data)) as ServerFrame;
@@ -205,7 +205,7 @@ export class Connection {
 
   /** A browser hides WebSocket pings, so silence is broken by a frame of ours; a second silence as long means a dead connection. */
   private beat(heartbeatMs: number): void {
-    const silence = this.clock.now() - this.lastFrameAt;
+    const silence = this.clock.monotonic() - this.lastFrameAt;
     if (silence >= heartbeatMs) this.probe(heartbeatMs);
     const next = silence >= heartbeatMs ? heartbeatMs : heartbeatMs - silence;
     this.timer = this.clock.setTimeout(() => this.beat(heartbeatMs), next);

@@ -66,6 +66,11 @@ export class Feed {
     return this.gone ? undefined : this.delivered;
   }
 
+  /** The last event taken in, which may wait for the app still; undefined like `cursor`. */
+  get place(): Required<Cursor> | undefined {
+    return this.cursor === undefined || this.epoch === undefined ? undefined : { seq: this.last, epoch: this.epoch };
+  }
+
   /** seq of the last event taken in; the log is read after it. */
   get tail(): number {
     return this.last;
@@ -105,12 +110,20 @@ export class Feed {
     this.drain();
   }
 
-  /** The conversation's share of a sync. A page without a cursor before it starts the feed at its head. */
-  page(page: { epoch: string; head: number; events: readonly ChatEvent[]; continues?: string; conversation?: Conversation }): void {
+  /**
+   * The conversation's share of a sync. A page without a cursor before it starts the feed at its head.
+   *
+   * @param live it comes after the first sync: if it brings nothing, its summary is no news, and may be older than what came since
+   */
+  page(
+    page: { epoch: string; head: number; events: readonly ChatEvent[]; continues?: string; conversation?: Conversation },
+    live = false,
+  ): void {
     const { conversationId } = this;
+    const known = live && !this.gone && page.epoch === this.epoch && page.head <= this.last;
     this.admit();
     if (page.continues !== undefined && page.continues === this.epoch && page.epoch !== this.epoch) this.rename(page.epoch);
-    if (page.conversation !== undefined) {
+    if (page.conversation !== undefined && !known) {
       this.queue.push({ kind: 'conversation', change: 'synced', conversationId, conversation: page.conversation });
     }
     if (this.enter(page.epoch, (page.events[0]?.seq ?? page.head + 1) - 1)) {
@@ -126,7 +139,8 @@ export class Feed {
    * so anything else is an echo of a reset that was carried out.
    */
   reset(epoch: string, head: number, sent: Cursor | undefined): void {
-    if (this.retired.includes(epoch)) return;
+    // A history that is over comes back only as the answer to a cursor of the present one.
+    if (this.retired.includes(epoch) && sent?.epoch !== this.epoch) return;
     if (epoch === this.epoch && (sent === undefined || sent.epoch !== epoch || sent.seq <= head)) return;
     this.admit();
     this.restart(epoch, head);

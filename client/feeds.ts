@@ -29,6 +29,8 @@ export class Feeds {
   private readonly feeds = new Map<string, Feed>();
   private sent: Record<string, Cursor> = {};
   private since: number | undefined;
+  /** The first sync of this connection is over. */
+  private live = false;
 
   constructor(options: Omit<FeedOptions, 'conversationId' | 'cursor' | 'onBehind'> & CatchUpOptions) {
     this.options = options;
@@ -67,17 +69,30 @@ export class Feeds {
    * the quiet ones thanks to `since`, and one that was active is paged from the place known here.
    */
   sync(request: NonNullable<CatchUpOptions['request']>, frameBytes: number): ClientFrameFields['sync'] {
+    this.catchUp.start(request);
+    return this.fields(frameBytes, (feed) => feed.cursor);
+  }
+
+  /**
+   * The connection is live: the fields of a sync that finds what it should have told and did not. It starts where each feed stands, and not
+   * where the app does: what waits for the app is here already.
+   */
+  compare(frameBytes: number): ClientFrameFields['sync'] {
+    return this.fields(frameBytes, (feed) => feed.place);
+  }
+
+  private fields(frameBytes: number, placeOf: (feed: Feed) => Required<Cursor> | undefined): ClientFrameFields['sync'] {
     const ranked = this.ranked();
     const room = Math.max(1, Math.min(SYNC_CURSORS, Math.floor((frameBytes - FRAME_BYTES) / CURSOR_BYTES)));
     this.sent = {};
-    for (const feed of ranked.slice(0, room)) this.sent[feed.conversationId] = feed.cursor as Required<Cursor>;
-    this.catchUp.start(request);
+    for (const feed of ranked.slice(0, room)) this.sent[feed.conversationId] = placeOf(feed) as Required<Cursor>;
     const cursors = { ...this.sent };
     return this.since === undefined || ranked[room]?.unfinished === true ? { cursors } : { cursors, since: this.since };
   }
 
   /** The sync is over. Whatever is still known to be missing is read from the log. */
   synced(serverTime: number): void {
+    this.live = true;
     if (isWhole(serverTime)) this.since = serverTime;
     this.options.onCursor(false);
     for (const feed of this.feeds.values()) if (feed.behind) this.catchUp.want(feed);
@@ -95,7 +110,7 @@ export class Feeds {
         feed.offer(frame);
         break;
       case 'sync.page':
-        feed.page(frame);
+        feed.page(frame, this.live);
         break;
       case 'sync.reset': {
         const sent = this.sent[frame.conversationId];
@@ -111,6 +126,7 @@ export class Feeds {
 
   /** The connection is gone. */
   disconnected(): void {
+    this.live = false;
     this.catchUp.stop();
     for (const feed of this.feeds.values()) feed.disconnected();
   }

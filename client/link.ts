@@ -62,8 +62,8 @@ export class Link {
   private freshToken = false;
   private unauthorized = 0;
   private hiddenFailures = 0;
-  /** Not before this time (Unix ms): what the server asked for. */
-  private notBefore = 0;
+  /** Not before this time of the monotonic clock: what the server asked for. */
+  private notBefore = Number.NEGATIVE_INFINITY;
   private moving = false;
   private timer: unknown;
   private readonly waiters = new Set<{ resolve(connection: Connection): void; reject(error: ChatClientError): void; timer: unknown }>();
@@ -105,7 +105,7 @@ export class Link {
   start(): void {
     if (this.connection !== undefined || this.current === 'connecting' || this.timer !== undefined) return;
     this.attempt = this.unauthorized = this.hiddenFailures = 0;
-    this.notBefore = 0;
+    this.notBefore = Number.NEGATIVE_INFINITY;
     this.open();
   }
 
@@ -126,7 +126,7 @@ export class Link {
   /** The missed events have come. */
   live(connection: Connection): void {
     if (this.connection !== connection) return;
-    this.liveSince = this.options.clock.now();
+    this.liveSince = this.options.clock.monotonic();
     this.enter({ state: 'live' });
     if (this.liveConnection === connection) for (const waiter of this.release()) waiter.resolve(connection);
   }
@@ -134,7 +134,7 @@ export class Link {
   /** The network may be back, or the app is: try now what would be tried later, and check what may be dead. */
   wake(withinMs: number): void {
     if (this.connection !== undefined) this.connection.probe(withinMs);
-    else if (this.current === 'offline' && this.timer !== undefined && this.options.clock.now() >= this.notBefore) {
+    else if (this.current === 'offline' && this.timer !== undefined && this.options.clock.monotonic() >= this.notBefore) {
       this.options.clock.clearTimeout(this.timer);
       this.timer = undefined;
       this.open();
@@ -198,10 +198,10 @@ export class Link {
   private receive(connection: Connection, frame: PushFrame): void {
     if (this.connection !== connection) return;
     if (frame.type === 'reconnect') this.move(frame.afterMs);
-    else if (frame.type === 'session.expiring') this.keeper.extend(connection, frame.expiresAt);
+    else if (frame.type === 'session.expiring') this.keeper.extend(connection);
     else {
       if (frame.type === 'error' && frame.error.retryAfterMs !== undefined) {
-        this.notBefore = this.options.clock.now() + frame.error.retryAfterMs;
+        this.notBefore = this.options.clock.monotonic() + frame.error.retryAfterMs;
       }
       this.options.onFrame(frame);
     }
@@ -212,7 +212,7 @@ export class Link {
     if (this.moving) return;
     this.moving = true;
     const { clock } = this.options;
-    this.notBefore = clock.now() + afterMs;
+    this.notBefore = clock.monotonic() + afterMs;
     this.timer = clock.setTimeout(() => {
       this.timer = undefined;
       this.drop('moving to another server');
@@ -233,16 +233,16 @@ export class Link {
     }
     if (!info.welcomed && info.refusedWith === undefined) this.hiddenFailures++;
     this.freshToken = step.freshToken || (this.hiddenFailures > 0 && this.hiddenFailures % FRESH_TOKEN_EVERY === 0);
-    if (moved || (this.liveSince !== undefined && clock.now() - this.liveSince >= STEADY_MS)) this.attempt = 0;
+    if (moved || (this.liveSince !== undefined && clock.monotonic() - this.liveSince >= STEADY_MS)) this.attempt = 0;
     this.attempt = Math.max(this.attempt, step.atLeastAttempt);
-    if (moved && this.attempt === 0) this.openAt(Math.max(0, this.notBefore - clock.now()), info);
+    if (moved && this.attempt === 0) this.openAt(Math.max(0, this.notBefore - clock.monotonic()), info);
     else this.retry(info);
   }
 
   private retry(info: CloseInfo | undefined): void {
     const { clock, backoff, random } = this.options;
     const jitter = fullJitter(this.attempt++, backoff, random);
-    this.openAt(Math.max(0, this.notBefore - clock.now()) + jitter, info);
+    this.openAt(Math.max(0, this.notBefore - clock.monotonic()) + jitter, info);
   }
 
   private openAt(waitMs: number, close: CloseInfo | undefined): void {

@@ -21,7 +21,7 @@ export class Pacer {
     this.perMs = (limits.framesPerSecond * MARGIN) / 1000;
     this.burst = Math.max(1, Math.floor(limits.frameBurst * MARGIN));
     this.tokens = this.burst;
-    this.at = clock.now();
+    this.at = clock.monotonic();
   }
 
   /** Frames are waiting. */
@@ -69,7 +69,7 @@ export class Pacer {
   }
 
   private refill(): void {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     this.tokens = Math.min(this.burst, this.tokens + Math.max(0, now - this.at) * this.perMs);
     this.at = now;
   }

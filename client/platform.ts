@@ -11,10 +11,15 @@ export interface WebSocketLike {
 /** Makes a WebSocket, as `new WebSocket(url, protocols)` does. */
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
 
-/** Time and timers, injected so that tests need not wait. */
+/**
+ * Time and timers, injected so that tests need not wait. Devices set their clocks, by the network and by hand: how long something lasts is
+ * measured with `monotonic`, and `now` is only for what outlives the process.
+ */
 export interface ClientClock {
-  /** Unix ms. */
+  /** Wall time, Unix ms. It may step in either direction. */
   now(): number;
+  /** Milliseconds since some moment in the past; never goes back. It may stand still while the device sleeps. */
+  monotonic(): number;
   /** Runs once after `ms`; the result cancels it through `clearTimeout`. */
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
@@ -23,6 +28,7 @@ export interface ClientClock {
 interface Host {
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
+  performance: { now(): number };
   queueMicrotask?(run: () => void): void;
   atob?(text: string): string;
   WebSocket?: WebSocketConstructor;
@@ -30,12 +36,13 @@ interface Host {
   localStorage?: unknown;
 }
 
-/** The globals of the platform, all of them optional but timers: browsers, React Native and Node differ in the rest. */
+/** The globals of the platform, all of them optional but timers and `performance`: browsers, React Native and Node differ in the rest. */
 export const host = globalThis as unknown as Host;
 
 /** The platform's clock. */
 export const systemClock: ClientClock = {
   now: () => Date.now(),
+  monotonic: () => host.performance.now(),
   setTimeout: (run, ms) => host.setTimeout(run, ms),
   clearTimeout: (timer) => host.clearTimeout(timer),
 };

@@ -21,10 +21,13 @@ export class SessionKeeper {
     this.options = options;
   }
 
-  /** Gets a fresh token and hands it to the server; tries again until `expiresAt` (Unix ms), when the server closes with 4005. */
-  extend(connection: Connection, expiresAt: number): void {
+  /**
+   * Gets a fresh token and hands it to the server; tries again until the connection ends, as it does with 4005 when the token has expired.
+   * The server's word decides and not a time: the device's clock may be hours away from the server's.
+   */
+  extend(connection: Connection): void {
     this.stop();
-    void this.attempt(connection, expiresAt, 0, this.generation);
+    void this.attempt(connection, 0, this.generation);
   }
 
   /** The connection is gone. */
@@ -33,7 +36,7 @@ export class SessionKeeper {
     this.options.clock.clearTimeout(this.timer);
   }
 
-  private async attempt(connection: Connection, expiresAt: number, failures: number, generation: number): Promise<void> {
+  private async attempt(connection: Connection, failures: number, generation: number): Promise<void> {
     const { clock, random, backoff, onSignedOut, onError } = this.options;
     try {
       const accessToken = await this.options.token();
@@ -46,8 +49,7 @@ export class SessionKeeper {
       }
       onError(cause instanceof ChatClientError ? cause : tokenFailed(cause));
       const wait = fullJitter(failures, backoff, random);
-      if (clock.now() + wait >= expiresAt) return;
-      this.timer = clock.setTimeout(() => void this.attempt(connection, expiresAt, failures + 1, generation), wait);
+      this.timer = clock.setTimeout(() => void this.attempt(connection, failures + 1, generation), wait);
     }
   }
 }

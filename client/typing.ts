@@ -15,7 +15,7 @@ export class Typing {
 
   /** Whether a frame is to be sent now. */
   due(conversationId: string, active: boolean): boolean {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     const last = this.since.get(conversationId);
     if (!active) {
       this.since.delete(conversationId);

@@ -75,7 +75,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   await app.register(cors, { allowedOrigins: config.CORS_ALLOWED_ORIGINS });
   await app.register(auth, { config, engine, clock });
   await app.register(sharedRedis, { engine });
-  await app.register(rateLimit, { perMinute: config.REST_RATE_PER_MINUTE, keyPrefix: config.REDIS_KEY_PREFIX });
+  await app.register(rateLimit, { perMinute: config.REST_RATE_PER_MINUTE, keyPrefix: config.REDIS_KEY_PREFIX, clock });
   await app.register(underPressure, { maxEventLoopDelay: config.MAX_EVENT_LOOP_DELAY_MS });
   await app.register(swagger, { publicUrl: config.PUBLIC_URL });
   await app.register(swaggerUi, { publicUrl: config.PUBLIC_URL });

@@ -16,6 +16,8 @@ export interface MessagingApi {
   execute(command: Command): Promise<CommandOk>;
   /** Resolves if messaging can be reached. */
   ready(): Promise<void>;
+  /** Calls back when no messaging service accepts this gateway's token any more, and when one does again. One listener. */
+  onRefusal?(listener: (refused: boolean) => void): void;
   /** Commands waiting to be sent. */
   readonly queueDepth: number;
   /** What the client has done and is doing, by name; shown as metrics. */

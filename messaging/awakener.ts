@@ -14,6 +14,11 @@ const PASSES = 5;
 /** A waking of one conversation: everyone in it is told to follow its topic from `wake.from`. */
 interface Pass extends PromiseWithResolvers<void> {
   wake: Wake;
+  /**
+   * The store may be confirming it right now. A command that comes now is not covered: someone whom another process let in since the
+   * confirmation would be told by nobody, while the command is acknowledged.
+   */
+  isConfirming: boolean;
 }
 
 /** Wakes conversations: tells every member before the command that woke it is answered. */
@@ -40,27 +45,27 @@ export class Awakener {
   /**
    * Resolves when every member knows and the store has it confirmed; rejects when any of that failed.
    *
-   * A waking that runs already serves a later event too: gateways subscribe before they read, so they either read that event or
-   * receive it. Not so when the command changed who is a member, or when the log has another epoch: those get a pass of their own,
-   * after the running one, shared by all that wait for it.
+   * A waking that runs already serves a later event too, until it is being confirmed: gateways subscribe before they read, so they either
+   * read that event or receive it. Not so when the command changed who is a member, or when the log has another epoch: those get a pass
+   * of their own, after the running one, shared by all that wait for it.
    */
   wake(conversationId: ConversationId, wake: Wake, options: { membersChanged: boolean }): Promise<void> {
     const running = this.#running.get(conversationId);
-    if (running === undefined) return this.#start(conversationId, { wake, ...Promise.withResolvers<void>() });
-    if (!options.membersChanged && covers(running.wake, wake)) return running.promise;
+    if (running === undefined) return this.#start(conversationId, passOf(wake));
+    if (!options.membersChanged && !running.isConfirming && covers(running.wake, wake)) return running.promise;
     const next = this.#next.get(conversationId);
     if (next !== undefined) {
       next.wake = merge(next.wake, wake);
       return next.promise;
     }
-    const pass: Pass = { wake, ...Promise.withResolvers<void>() };
+    const pass = passOf(wake);
     this.#next.set(conversationId, pass);
     return pass.promise;
   }
 
   #start(conversationId: ConversationId, pass: Pass): Promise<void> {
     this.#running.set(conversationId, pass);
-    this.#run(conversationId, pass.wake)
+    this.#run(conversationId, pass)
       .finally(() => {
         const next = this.#next.get(conversationId);
         this.#running.delete(conversationId);
@@ -71,13 +76,16 @@ export class Awakener {
     return pass.promise;
   }
 
-  async #run(conversationId: ConversationId, wake: Wake): Promise<void> {
+  async #run(conversationId: ConversationId, current: Pass): Promise<void> {
+    const { wake } = current;
     if (this.#active >= CONCURRENT) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#active += 1;
     try {
       let { through } = wake;
       for (let pass = 1; ; pass++) {
+        current.isConfirming = false;
         await this.#tellMembers(conversationId, wake);
+        current.isConfirming = true;
         const letIn = await this.#store.confirmAwake(conversationId, { ...wake, through });
         if (letIn === 0) break;
         // Whoever waits for this pass may have been let in, or be heard by someone who was, while the members were listed.
@@ -108,6 +116,10 @@ export class Awakener {
       if (!page.hasMore || after === undefined) return;
     }
   }
+}
+
+function passOf(wake: Wake): Pass {
+  return { wake, isConfirming: false, ...Promise.withResolvers<void>() };
 }
 
 function covers(running: Wake, wake: Wake): boolean {

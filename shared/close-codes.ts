@@ -11,6 +11,7 @@ export const CLOSE_CODES = {
   internalError: { code: 4004, text: 'internal error' },
   tokenExpired: { code: 4005, text: 'access token expired' },
   tooManyFrames: { code: 4006, text: 'frame rate exceeded' },
+  outOfSync: { code: 4007, text: 'out of sync with the log' },
   badFrame: { code: 4500, text: 'bad frame' },
   revoked: { code: 4502, text: 'session revoked' },
   replaced: { code: 4503, text: 'replaced by a newer connection' },

@@ -10,6 +10,8 @@ const TIMEOUT_MS = 5000;
 /** An issuer that failed is asked again after this long, ms. */
 const RETRY_MS = 5000;
 const CLOCK_TOLERANCE_SECONDS = 60;
+/** Between two readings the wall clock may gain or lose this much on the monotonic one, ms, and was still not set. */
+const DRIFT_MS = 10_000;
 
 interface OidcIssuerOptions {
   /** As in the `iss` claim. */
@@ -24,6 +26,8 @@ interface OidcIssuerOptions {
 export class OidcIssuer {
   readonly #options: OidcIssuerOptions;
   #keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
+  /** Wall time less monotonic time when the keys were last asked for. */
+  #offset = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: OidcIssuerOptions) {
@@ -62,15 +66,24 @@ export class OidcIssuer {
   }
 
   #discovered(): Promise<ReturnType<typeof createRemoteJWKSet>> {
+    this.#forgetAfterStep();
     if (this.#keys === undefined) {
-      if (this.#options.clock.now() - this.#failedAt < RETRY_MS) return Promise.reject(unreachable());
+      if (this.#options.clock.monotonic() - this.#failedAt < RETRY_MS) return Promise.reject(unreachable());
       this.#keys = this.#discover();
       this.#keys.catch(() => {
         this.#keys = undefined;
-        this.#failedAt = this.#options.clock.now();
+        this.#failedAt = this.#options.clock.monotonic();
       });
     }
     return this.#keys;
+  }
+
+  /** jose ages the keys it holds by the wall clock: set back by an hour, it would not read the issuer's new key for that hour. */
+  #forgetAfterStep(): void {
+    const { clock } = this.#options;
+    const offset = clock.now() - clock.monotonic();
+    if (Math.abs(offset - this.#offset) > DRIFT_MS) this.#keys = undefined;
+    this.#offset = offset;
   }
 
   async #discover(): Promise<ReturnType<typeof createRemoteJWKSet>> {

@@ -28,7 +28,8 @@ export class SigningKeys {
   readonly #fixed: boolean;
   #keys: LoadedKey[] = [];
   #reading: Promise<void> | undefined;
-  #readAt = 0;
+  /** When they were last read, on the monotonic clock. */
+  #readAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(options: SigningKeysOptions) {
@@ -65,7 +66,7 @@ export class SigningKeys {
   async verifier(kid: string): Promise<CryptoKey | undefined> {
     const known = this.#find(kid);
     if (known !== undefined || this.#fixed) return known;
-    if (this.#clock.now() - this.#readAt >= UNKNOWN_KID_MS) await this.reload();
+    if (this.#clock.monotonic() - this.#readAt >= UNKNOWN_KID_MS) await this.reload();
     return this.#find(kid);
   }
 
@@ -98,7 +99,7 @@ export class SigningKeys {
   }
 
   async #read(): Promise<void> {
-    this.#readAt = this.#clock.now();
+    this.#readAt = this.#clock.monotonic();
     let stored = await this.#store.signingKeys();
     if (stored.length === 0) {
       await this.#store.addSigningKey(await createSigningKey(this.#clock.now()), { keep: 1, onlyIfNone: true });

@@ -33,18 +33,18 @@ export class CircuitBreaker {
 
   get state(): BreakerState {
     if (!this.#open) return 'closed';
-    return this.#probing || this.#clock.now() >= this.#openedUntil ? 'half-open' : 'open';
+    return this.#probing || this.#clock.monotonic() >= this.#openedUntil ? 'half-open' : 'open';
   }
 
   /** How long until a call has a chance, ms. */
   get retryAfterMs(): number {
-    return Math.max(this.#openedUntil - this.#clock.now(), 0) + Math.ceil(this.#openMs / 4);
+    return Math.max(this.#openedUntil - this.#clock.monotonic(), 0) + Math.ceil(this.#openMs / 4);
   }
 
   /** A permit, or undefined when the call must not be made. */
   enter(): Permit | undefined {
     if (!this.#open) return { succeeded: () => this.success(), failed() {} };
-    if (this.#probing || this.#clock.now() < this.#openedUntil) return undefined;
+    if (this.#probing || this.#clock.monotonic() < this.#openedUntil) return undefined;
     this.#probing = true;
     return {
       succeeded: () => {
@@ -77,7 +77,7 @@ export class CircuitBreaker {
     this.#open = true;
     this.#failures = 0;
     // A quarter of jitter, so that gateways do not probe together.
-    this.#openedUntil = this.#clock.now() + this.#openMs * (1 + Math.random() / 4);
+    this.#openedUntil = this.#clock.monotonic() + this.#openMs * (1 + Math.random() / 4);
     this.#onOpen(again);
   }
 }

@@ -1,7 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { Clock } from '../../shared/clock.ts';
+import { PING_PATH } from '../../shared/schemas/internal.ts';
 import { CallFailure } from './call-failure.ts';
 import { type ConnectionOptions, type EndReason, MessagingConnection } from './connection.ts';
-import { ConnectFailed } from './connector.ts';
+import { Reachability } from './reachability.ts';
 
 export interface PoolOptions extends ConnectionOptions {
   connections: number;
@@ -9,66 +11,37 @@ export interface PoolOptions extends ConnectionOptions {
   maxAgeMs: number;
   /** How long the calls of a replaced connection may still take. */
   retireMs: number;
+  clock: Clock;
   log: FastifyBaseLogger;
   /** A connection was lost, or could not be made. */
   onFailure: () => void;
+  /** No messaging service accepts our token any more, or one does again. */
+  onRefusal: (refused: boolean) => void;
 }
 
 const FIRST_BACKOFF_MS = 50;
 const LAST_BACKOFF_MS = 2000;
 /** A connection that ended sooner is not replaced at once: a server that turns everyone away must not be hammered. */
 const MIN_LIFE_MS = 1000;
-
-/** Tells when messaging can no longer be reached and when it can again: a line for each change, not for each connection or attempt. */
-class Reach {
-  readonly #options: PoolOptions;
-  readonly #open: () => number;
-  #troubled = false;
-
-  /** @param open how many connections are open. */
-  constructor(options: PoolOptions, open: () => number) {
-    this.#options = options;
-    this.#open = open;
-  }
-
-  get troubled(): boolean {
-    return this.#troubled;
-  }
-
-  failed(error: unknown): void {
-    if (this.#troubled || this.#open() > 0) return;
-    this.#troubled = true;
-    const { origin, log } = this.#options;
-    log.warn(`cannot reach messaging at ${origin}: ${reasonOf(error)}; trying until it answers`);
-  }
-
-  succeeded(): void {
-    if (!this.#troubled) return;
-    this.#troubled = false;
-    this.#options.log.info(`messaging at ${this.#options.origin} answers`);
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof CallFailure && error.code === 'CHAT_ERR_TIMEOUT') return 'no answer in time';
-  const cause = (error instanceof CallFailure ? (error.cause ?? error) : error) as Error;
-  return cause instanceof ConnectFailed ? cause.reason : cause.message;
-}
+/** Refusals of our token in a row at each place of the pool, after which nobody is taken to accept it. */
+const REFUSALS = 5;
 
 /** Keeps one place of the pool filled: connects, warms, replaces when old, and connects again when lost. */
 class Slot {
   readonly #options: PoolOptions;
   readonly #onChange: () => void;
-  readonly #reach: Reach;
+  readonly #reach: Reachability;
   #current: MessagingConnection | undefined;
   #next: MessagingConnection | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  #refusals = 0;
+  #verifying = false;
   #openedAt = 0;
   #closed = false;
   readonly #retiring = new Set<Promise<void>>();
 
-  constructor(options: PoolOptions, reach: Reach, onChange: () => void) {
+  constructor(options: PoolOptions, reach: Reachability, onChange: () => void) {
     this.#options = options;
     this.#reach = reach;
     this.#onChange = onChange;
@@ -78,6 +51,11 @@ class Slot {
     return this.#current;
   }
 
+  /** Whoever answers at this place refuses our token. */
+  get refused(): boolean {
+    return this.#current === undefined && this.#refusals >= REFUSALS;
+  }
+
   /** Makes a connection and, once it has answered, puts it in the place of the one before. */
   async fill(): Promise<void> {
     if (this.#closed || this.#next !== undefined) return;
@@ -85,10 +63,9 @@ class Slot {
     const next = new MessagingConnection(this.#options, (reason) => this.#ended(next, reason));
     this.#next = next;
     try {
-      const { status } = await next.open(this.#options.connectTimeoutMs);
-      if (status === 401)
-        this.#options.log.error('messaging does not accept our service token: SERVICE_TOKEN_SECRET differs, or clocks do');
-      else if (status >= 300) throw new Error(`the first call on a connection was answered with ${status}`);
+      const { status, date } = await next.open(this.#options.connectTimeoutMs);
+      if (status === 401) return this.#refusedAtOpening(next, date);
+      if (status >= 300) throw new Error(`the first call on a connection was answered with ${status}`);
       if (next.ended) throw new Error('told to go away at once');
     } catch (error) {
       this.#failed(next, error);
@@ -96,7 +73,7 @@ class Slot {
     }
     this.#next = undefined;
     if (this.#closed) return next.destroy();
-    this.#failures = 0;
+    this.#failures = this.#refusals = 0;
     this.#reach.succeeded();
     this.#openedAt = performance.now();
     this.#replace(next);
@@ -109,6 +86,30 @@ class Slot {
     this.#replace(undefined);
     void this.fill();
     return true;
+  }
+
+  /** Asks whether our token is still accepted here, without waiting for a call to find out. */
+  async verify(): Promise<void> {
+    const connection = this.#current;
+    if (connection === undefined || this.#verifying) return;
+    this.#verifying = true;
+    try {
+      const { status, date } = await connection.send('GET', PING_PATH, null, this.#options.connectTimeoutMs);
+      if (status === 401) this.refuse(connection, date);
+    } catch {
+      // A connection that is lost tells so itself.
+    } finally {
+      this.#verifying = false;
+    }
+  }
+
+  /** Leaves a connection on which our token was refused; the next may lead to another messaging service. */
+  refuse(connection: MessagingConnection, date: string | undefined): void {
+    if (this.#current !== connection || this.#closed) return;
+    this.#refusals += 1;
+    this.#replace(undefined);
+    this.#reach.refused(date);
+    this.#fillAfterEnd();
   }
 
   async close(): Promise<void> {
@@ -137,6 +138,10 @@ class Slot {
       this.#options.onFailure();
     }
     this.#replace(undefined);
+    this.#fillAfterEnd();
+  }
+
+  #fillAfterEnd(): void {
     if (performance.now() - this.#openedAt < MIN_LIFE_MS) this.#schedule(FIRST_BACKOFF_MS * (0.5 + Math.random() / 2));
     else void this.fill();
   }
@@ -145,9 +150,25 @@ class Slot {
     next.destroy();
     this.#next = undefined;
     if (this.#closed) return;
-    this.#failures += 1;
+    this.#refusals = 0;
     this.#reach.failed(error);
     this.#options.onFailure();
+    this.#fillAfterFailure();
+  }
+
+  /** A connection that is in use at this place stays: another service may have accepted it. */
+  #refusedAtOpening(next: MessagingConnection, date: string | undefined): void {
+    next.destroy();
+    this.#next = undefined;
+    if (this.#closed) return;
+    this.#refusals += 1;
+    this.#reach.refused(date);
+    this.#fillAfterFailure();
+    this.#onChange();
+  }
+
+  #fillAfterFailure(): void {
+    this.#failures += 1;
     const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failures - 1), LAST_BACKOFF_MS);
     this.#schedule(backoff * (0.5 + Math.random() / 2));
   }
@@ -166,12 +187,16 @@ class Slot {
 export class ConnectionPool {
   readonly #slots: Slot[];
   readonly #waiting = new Set<{ resolve: (connection: MessagingConnection) => void; reject: (error: Error) => void }>();
-  readonly #reach: Reach;
+  readonly #reach: Reachability;
+  readonly #options: PoolOptions;
   #turn = 0;
+  #refused = false;
 
   /** Begins to connect at once. */
   constructor(options: PoolOptions) {
-    this.#reach = new Reach(options, () => this.open);
+    this.#options = options;
+    const { origin, clock, log } = options;
+    this.#reach = new Reachability({ origin, clock, log, open: () => this.open });
     this.#slots = Array.from({ length: options.connections }, () => new Slot(options, this.#reach, () => this.#changed()));
     for (const slot of this.#slots) void slot.fill();
   }
@@ -217,6 +242,19 @@ export class ConnectionPool {
     return this.#slots.some((slot) => slot.suspect(connection));
   }
 
+  /** A call on this connection was answered with 401. Calls go over the others, and to other services, from now on. */
+  refuse(connection: MessagingConnection, date: string | undefined): void {
+    for (const slot of this.#slots) {
+      slot.refuse(connection, date);
+      void slot.verify();
+    }
+  }
+
+  /** No messaging service that could be found accepts our token. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
   callOffWaiting(error: Error): void {
     for (const waiting of this.#waiting) waiting.reject(error);
   }
@@ -227,11 +265,19 @@ export class ConnectionPool {
   }
 
   #changed(): void {
+    this.#compareRefusal();
     if (this.#waiting.size === 0) return;
     for (const waiting of this.#waiting) {
       const connection = this.pick();
       if (connection === undefined) return;
       waiting.resolve(connection);
     }
+  }
+
+  #compareRefusal(): void {
+    const refused = this.#slots.every((slot) => slot.refused);
+    if (refused === this.#refused) return;
+    this.#refused = refused;
+    this.#options.onRefusal(refused);
   }
 }

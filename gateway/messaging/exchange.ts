@@ -6,6 +6,8 @@ import { ConnectFailed } from './connector.ts';
 export interface Answer {
   status: number;
   body: string;
+  /** The `Date` header: what the clock of the other side says, to the second. */
+  date?: string;
 }
 
 /** One request and its answer, as undici sees it. Settles once; what comes later is dropped. */
@@ -17,6 +19,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #chunks: Buffer[] = [];
   #status = 0;
+  #date: string | undefined;
   #settled = false;
   #started = false;
 
@@ -36,8 +39,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#settled) controller.abort(new Error('given up'));
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
     this.#status = status;
+    // Only a refusal makes anybody ask for it.
+    if (status === 401) this.#date = headers['date'] as string | undefined;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -49,7 +58,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#settled = true;
     const [first = Buffer.alloc(0), ...rest] = this.#chunks;
     this.#chunks = [];
-    this.#resolve({ status: this.#status, body: (rest.length === 0 ? first : Buffer.concat([first, ...rest])).toString() });
+    const body = (rest.length === 0 ? first : Buffer.concat([first, ...rest])).toString();
+    this.#resolve({ status: this.#status, body, ...(this.#date !== undefined && { date: this.#date }) });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

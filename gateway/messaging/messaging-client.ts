@@ -94,6 +94,7 @@ export class MessagingClient implements MessagingApi {
   readonly #counts = { calls: 0, retries: 0, timeouts: 0, failures: 0 };
   #inFlight = 0;
   #closed = false;
+  #onRefusal: (refused: boolean) => void = () => {};
 
   /** Begins to connect at once. */
   constructor({ config, gatewayId, log, clock = systemClock, ca }: MessagingClientOptions) {
@@ -120,8 +121,13 @@ export class MessagingClient implements MessagingApi {
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, this.#timeoutMs),
       retireMs: this.#timeoutMs + 1000,
       authorization: () => `Bearer ${signer.current()}`,
+      clock,
       log,
       onFailure: () => this.#breaker.failure(),
+      onRefusal: (refused) => {
+        if (refused) this.#pool.callOffWaiting(this.#unavailable());
+        this.#onRefusal(refused);
+      },
       ...(ca === undefined ? {} : { ca }),
     });
     this.#batcher = new CommandBatcher({
@@ -188,8 +194,14 @@ export class MessagingClient implements MessagingApi {
     };
   }
 
+  onRefusal(listener: (refused: boolean) => void): void {
+    this.#onRefusal = listener;
+    if (this.#pool.refused) listener(true);
+  }
+
   async ready(): Promise<void> {
     if (this.#closed) throw new ChatError('CHAT_ERR_DRAINING');
+    if (this.#pool.refused) throw new ChatError('CHAT_ERR_UNAVAILABLE', 'messaging does not accept the service token of this gateway');
     parse(await this.#request('GET', PING_PATH, null, true));
   }
 
@@ -203,7 +215,7 @@ export class MessagingClient implements MessagingApi {
   async #request(method: 'GET' | 'POST', path: string, body: string | null, repeatable: boolean): Promise<Answer> {
     if (this.#inFlight >= this.#callLimit) throw new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: BREAKER_OPEN_MS });
     // With nothing to probe on, waiting for a connection would only make the caller wait.
-    if (this.#breaker.state !== 'closed' && this.#pool.open === 0) throw this.#unavailable();
+    if ((this.#breaker.state !== 'closed' || this.#pool.refused) && this.#pool.open === 0) throw this.#unavailable();
     const permit = this.#breaker.enter();
     if (permit === undefined) throw this.#unavailable();
     this.#counts.calls += 1;
@@ -228,7 +240,10 @@ export class MessagingClient implements MessagingApi {
     for (let attempt = 1; ; attempt++) {
       const connection = this.#pool.pick() ?? (await this.#waitForConnection(left()));
       try {
-        return await connection.send(method, path, body, left());
+        const answer = await connection.send(method, path, body, left());
+        if (answer.status !== 401) return answer;
+        this.#pool.refuse(connection, answer.date);
+        throw new CallFailure('CHAT_ERR_UNAVAILABLE', 'unsent', { cause: new Error('messaging answered 401') });
       } catch (error) {
         const failure = error as CallFailure;
         if (failure.code === 'CHAT_ERR_TIMEOUT') {

@@ -1,7 +1,9 @@
-import rateLimit, { normalizeIP } from '@fastify/rate-limit';
+import rateLimit, { type FastifyRateLimitStoreCtor, normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import type { Clock } from '../../shared/clock.ts';
 import { ChatError } from '../../shared/errors.ts';
+import { RateWindowStore } from '../rate-window-store.ts';
 
 /** Callers remembered at once; beyond it the one quiet for longest is forgotten. */
 const CALLERS = 50_000;
@@ -10,21 +12,31 @@ interface RateOptions {
   perMinute: number;
   /** In front of the keys in Redis. */
   keyPrefix: string;
+  clock: Clock;
 }
 
 /**
  * REST requests a minute, counted for the user, else the partner key, else the address. Failed sign-ins count for the address. On Redis all
  * gateways count together; while it is out of reach nobody is turned away for it.
  */
-async function rates(app: FastifyInstance, { perMinute, keyPrefix }: RateOptions): Promise<void> {
+async function rates(app: FastifyInstance, { perMinute, keyPrefix, clock }: RateOptions): Promise<void> {
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: 60_000,
-    ...(app.hasDecorator('redis') ? { redis: app.redis, nameSpace: `${keyPrefix}rate:`, skipOnError: true } : { cache: CALLERS }),
+    ...(app.hasDecorator('redis') ? { redis: app.redis, nameSpace: `${keyPrefix}rate:`, skipOnError: true } : { store: storeOf(clock) }),
     enableDraftSpec: true,
     keyGenerator: callerOf,
     errorResponseBuilder: (_request, context) => new ChatError('CHAT_ERR_RATE_LIMITED', undefined, { retryAfterMs: context.ttl }),
   });
+}
+
+/** The plugin makes its store by itself, without arguments of ours. */
+function storeOf(clock: Clock): FastifyRateLimitStoreCtor {
+  return class extends RateWindowStore {
+    constructor() {
+      super(clock, CALLERS);
+    }
+  };
 }
 
 export default fp(rates, { name: 'rate-limit', fastify: '5.x', dependencies: ['shared-redis'] });

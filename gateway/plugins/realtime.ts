@@ -29,6 +29,13 @@ async function realtime(app: FastifyInstance, { config, engine, messaging, clock
   app.decorate('hub', hub);
   app.addHook('onReady', async () => hub.start());
   app.drain.add('connections', () => hub.drain(config.DRAIN_SECONDS * 1000));
+  // Nothing works here then, and other gateways may be accepted: their clocks may be right.
+  messaging.onRefusal?.((refused) => {
+    if (refused) app.log.error('messaging does not accept this gateway: its clients are sent to others until it does');
+    else app.log.info('messaging accepts this gateway again');
+    if (refused) void hub.leave(config.DRAIN_SECONDS * 1000);
+    else hub.takeBack();
+  });
   // An upgrade request to any other route was answered like a plain one, but its socket is no HTTP socket any more: nobody else ends it.
   app.addHook('onResponse', async ({ raw }) => {
     if ((raw as typeof raw & { upgrade?: boolean }).upgrade === true) raw.socket.destroySoon();

@@ -2,8 +2,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import type { SessionStore } from '../../shared/engine/store.ts';
 import type { MessagingApi } from '../messaging-api.ts';
+import type { TopicJoiner } from './topic-joiner.ts';
 import type { LocalUser, UserDirectory } from './user-directory.ts';
-import type { Waking } from './waking.ts';
 
 /** Every user is looked at once in this time, in case a message on their topic was lost without a trace. */
 const ROUND_MS = 10 * 60_000;
@@ -15,7 +15,7 @@ export class Audit {
   readonly #users: UserDirectory;
   readonly #sessions: SessionStore;
   readonly #messaging: MessagingApi;
-  readonly #waking: Waking;
+  readonly #joiner: TopicJoiner;
   readonly #clock: Clock;
   readonly #log: FastifyBaseLogger;
   #running: Promise<void> | undefined;
@@ -27,14 +27,14 @@ export class Audit {
     users: UserDirectory;
     sessions: SessionStore;
     messaging: MessagingApi;
-    waking: Waking;
+    joiner: TopicJoiner;
     clock: Clock;
     log: FastifyBaseLogger;
   }) {
     this.#users = options.users;
     this.#sessions = options.sessions;
     this.#messaging = options.messaging;
-    this.#waking = options.waking;
+    this.#joiner = options.joiner;
     this.#clock = options.clock;
     this.#log = options.log;
   }
@@ -101,6 +101,6 @@ export class Audit {
     if (user.connections.length === 0) return;
     const conversations = await this.#messaging.awake(user.userId);
     const synced = user.connections.filter(({ syncState }) => syncState === 'synced');
-    for (const conversation of conversations) this.#waking.follow(user.userId, synced, conversation);
+    for (const conversation of conversations) this.#joiner.follow(synced, conversation);
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../shared/close-codes.ts';
 import { ChatError } from '../../shared/errors.ts';
+import type { Position } from '../../shared/event-text.ts';
 import type { Ref, ServerFrame } from '../../shared/schemas/frames.ts';
 import type { ConversationId, DeviceId, SessionId, UserId } from '../../shared/schemas/primitives.ts';
 import type { Beating } from './heartbeat-wheel.ts';
@@ -9,6 +10,7 @@ import type { ConnectionContext } from './hub.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import { RateBucket } from './rate-bucket.ts';
 import type { ConversationTopic } from './topic.ts';
+import type { ActivationNotice } from './topic-joiner.ts';
 import { jsonFrame, PING_FRAME } from './wire.ts';
 
 /** Who is on the other end, as the access token says. */
@@ -37,15 +39,13 @@ export class Connection implements Beating, OutboxOwner {
   readonly sessionId: SessionId;
   readonly deviceId: DeviceId;
   readonly outbox: Outbox;
-  expiresAt: number;
   wheelSlot = 0;
   background = false;
   syncState: SyncState = 'fresh';
-  /** Conversations that woke while a sync was running; joined when it is done. */
-  wokenDuringSync: Map<ConversationId, { from: number; until: number; epoch: string }> | undefined;
-  /** Heads at sync of conversations that had just been active but were not awake yet: a waking that is under way must not repeat them. */
-  recentHeads: Map<ConversationId, number> | undefined;
-  #recentUntil = 0;
+  /** Conversations that became active while a sync was running; followed when it is done. */
+  noticesDuringSync: Map<ConversationId, ActivationNotice> | undefined;
+  /** The last event given of conversations that are active but not followed: the user was put out, or there was no room. */
+  places: Map<ConversationId, Position> | undefined;
   topics: Set<ConversationTopic> | undefined;
   watching: Set<UserId> | undefined;
 
@@ -55,6 +55,9 @@ export class Connection implements Beating, OutboxOwner {
   #refused = 0;
   #reads = 0;
   #answered = true;
+  /** When the access token expires: Unix ms, as the client is told, and on the monotonic clock, which decides. */
+  #expiresAt = 0;
+  #expiryDue = 0;
   #warnedOfExpiry = false;
   #closing = false;
 
@@ -65,9 +68,9 @@ export class Connection implements Beating, OutboxOwner {
     this.userId = claims.userId;
     this.sessionId = claims.sessionId;
     this.deviceId = claims.deviceId;
-    this.expiresAt = claims.expiresAt;
     this.outbox = new Outbox(context, socket, this);
-    this.#rate = new RateBucket(context.framesPerSecond, context.frameBurst, context.clock.now());
+    this.#rate = new RateBucket(context.framesPerSecond, context.frameBurst, context.clock.monotonic());
+    this.extend(claims.expiresAt);
   }
 
   get closing(): boolean {
@@ -86,9 +89,9 @@ export class Connection implements Beating, OutboxOwner {
     this.send(ref === undefined ? { type: 'error', error: error.toBody() } : { type: 'error', ref, error: error.toBody() });
   }
 
-  /** Milliseconds to wait before the next frame, 0 when this one may pass. Closes a client that does not slow down. */
-  admit(now: number): number {
-    const wait = this.#rate.take(now);
+  /** Milliseconds to wait before the next frame, 0 when this one may pass. Closes a client that does not slow down. `at`: monotonic. */
+  admit(at: number): number {
+    const wait = this.#rate.take(at);
     if (wait === 0) this.#refused = 0;
     else if (++this.#refused > PATIENCE) this.close('tooManyFrames');
     return wait;
@@ -111,15 +114,14 @@ export class Connection implements Beating, OutboxOwner {
   }
 
   beat(now: number): void {
-    if (now >= this.expiresAt) {
+    if (now >= this.#expiryDue) {
       this.close('tokenExpired');
       return;
     }
-    if (!this.#warnedOfExpiry && now >= this.expiresAt - this.#context.expiryWarningMs) {
+    if (!this.#warnedOfExpiry && now >= this.#expiryDue - this.#context.expiryWarningMs) {
       this.#warnedOfExpiry = true;
-      this.send({ type: 'session.expiring', expiresAt: this.expiresAt });
+      this.send({ type: 'session.expiring', expiresAt: this.#expiresAt });
     }
-    if (this.recentHeads !== undefined && now > this.#recentUntil) this.recentHeads = undefined;
     this.#answered = false;
     this.outbox.push(PING_FRAME);
   }
@@ -131,14 +133,20 @@ export class Connection implements Beating, OutboxOwner {
     this.#ws.terminate();
   }
 
-  rememberHead(conversationId: ConversationId, head: number, until: number): void {
-    this.recentHeads ??= new Map();
-    this.recentHeads.set(conversationId, head);
-    this.#recentUntil = until;
+  /** It stopped following this conversation here, and goes on from here if it follows it again. */
+  remember(conversationId: ConversationId, place: Position): void {
+    this.places ??= new Map();
+    this.places.set(conversationId, place);
   }
 
+  /**
+   * The token is good until then, Unix ms. What is left of it is a duration from now on: a clock that is set while the socket is open
+   * neither throws everybody out nor keeps them in. A clock that is behind gives nobody more than a whole life of a token.
+   */
   extend(expiresAt: number): void {
-    this.expiresAt = expiresAt;
+    const { clock, tokenLifeMs } = this.#context;
+    this.#expiresAt = expiresAt;
+    this.#expiryDue = clock.monotonic() + Math.min(expiresAt - clock.now(), tokenLifeMs);
     this.#warnedOfExpiry = false;
   }
 

@@ -6,27 +6,55 @@ const STEP_MS = 100;
 /** A client told to reconnect gets this long to do so itself before it is closed, ms. */
 const LEAVE_MS = 1000;
 
-/** A deploy is not an outage: connections leave evenly over the window, so the other gateways meet a slope, not a wave. */
+/**
+ * Sends connections elsewhere, evenly over a window, so the other gateways meet a slope, not a wave: for good when this gateway stops, or
+ * for as long as it cannot serve.
+ */
 export class Drain {
   readonly #connections: ReadonlySet<Connection>;
   readonly #log: FastifyBaseLogger;
-  started = false;
+  #stopping = false;
+  /** The round under way, or over and not taken back; another one, or none, ends it. */
+  #round: object | undefined;
 
   constructor(connections: ReadonlySet<Connection>, log: FastifyBaseLogger) {
     this.#connections = connections;
     this.#log = log;
   }
 
+  /** No connection should be taken in. */
+  get started(): boolean {
+    return this.#round !== undefined;
+  }
+
+  /** For good. */
   async run(windowMs: number): Promise<void> {
-    if (this.started) return;
-    this.started = true;
+    if (this.#stopping) return;
+    this.#stopping = true;
+    await this.#sendAway(windowMs);
+  }
+
+  /** Until `takeBack`. */
+  async leave(windowMs: number): Promise<void> {
+    if (this.#round === undefined) await this.#sendAway(windowMs);
+  }
+
+  /** Ends what `leave` began: those that were not told yet stay. */
+  takeBack(): void {
+    if (!this.#stopping) this.#round = undefined;
+  }
+
+  async #sendAway(windowMs: number): Promise<void> {
+    const round = {};
+    this.#round = round;
+    const over = (): boolean => this.#round !== round || this.#connections.size === 0;
     const waiting = [...this.#connections];
     if (waiting.length === 0) return;
     this.#log.info({ connections: waiting.length, windowMs }, 'draining');
     // The last are told early enough to go by themselves within the window.
     const tellMs = Math.max(0, windowMs - LEAVE_MS);
     const steps = Math.max(1, Math.floor(tellMs / STEP_MS));
-    for (let step = 1; step <= steps && this.#connections.size > 0; step++) {
+    for (let step = 1; step <= steps && !over(); step++) {
       const upTo = Math.ceil((waiting.length * step) / steps);
       const from = Math.ceil((waiting.length * (step - 1)) / steps);
       for (const connection of waiting.slice(from, upTo)) {
@@ -35,8 +63,8 @@ export class Drain {
       if (step < steps) await pause(STEP_MS);
     }
     const deadline = performance.now() + Math.min(LEAVE_MS, windowMs);
-    while (this.#connections.size > 0 && performance.now() < deadline) await pause(50);
-    for (const connection of [...this.#connections]) connection.close('draining');
+    while (!over() && performance.now() < deadline) await pause(50);
+    if (this.#round === round) for (const connection of [...this.#connections]) connection.close('draining');
   }
 }
 

@@ -1,4 +1,4 @@
-/** What the wheel turns. */
+/** What the wheel turns. Its times are of the monotonic clock, ms. */
 export interface Beating {
   /** Slot the wheel gave it; written by the wheel only. */
   wheelSlot: number;

@@ -22,17 +22,19 @@ import { RealtimeMetrics } from './metrics.ts';
 import type { OutboxContext } from './outbox.ts';
 import { PresenceAnnouncer } from './presence-announcer.ts';
 import { PresenceWatch } from './presence-watch.ts';
+import { TopicJoiner } from './topic-joiner.ts';
 import { TopicRegistry } from './topic-registry.ts';
 import { TopicRepair } from './topic-repair.ts';
 import { Turn } from './turn.ts';
 import { type LocalUser, UserDirectory } from './user-directory.ts';
-import { Waking } from './waking.ts';
 
 /** What a connection needs of its process; one object shared by all of them. */
 export interface ConnectionContext extends OutboxContext {
   clock: Clock;
   framesPerSecond: number;
   frameBurst: number;
+  /** How long an access token lives at most, ms. */
+  tokenLifeMs: number;
   /** How long before its token expires a client is warned, ms. */
   expiryWarningMs: number;
   onSlowConsumer(): void;
@@ -69,7 +71,7 @@ export class Hub {
   readonly #wheel: HeartbeatWheel;
   readonly #repair: TopicRepair;
   readonly #topics: TopicRegistry;
-  readonly #waking: Waking;
+  readonly #joiner: TopicJoiner;
   readonly #audit: Audit;
   readonly #presenceWatch: PresenceWatch;
   readonly #presenceAnnouncer: PresenceAnnouncer;
@@ -98,6 +100,7 @@ export class Hub {
       limitBytes: config.WS_OUTBOX_BYTES,
       framesPerSecond: config.WS_FRAMES_PER_SECOND,
       frameBurst: config.WS_FRAME_BURST,
+      tokenLifeMs: config.JWT_ACCESS_SECONDS * 1000,
       expiryWarningMs: Math.max(config.WS_HEARTBEAT_MS * 1.5, Math.min(60_000, (config.JWT_ACCESS_SECONDS * 1000) / 3)),
       onSlowConsumer: () => this.metrics.slowConsumers.inc(),
       detach: (connection) => this.#detach(connection),
@@ -105,12 +108,16 @@ export class Hub {
     this.#wheel = new HeartbeatWheel(config.WS_HEARTBEAT_MS, config.WS_PONG_TIMEOUT_MS);
     this.#repair = new TopicRepair(messaging, this.metrics, log);
     this.#topics = new TopicRegistry({ bus, clock, log, repair: this.#repair, metrics: this.metrics, turn });
-    this.#waking = new Waking({ messaging, topics: this.#topics, metrics: this.metrics, log, topicsPerConnection: config.WS_TOPICS });
-    this.#topics.onRemoved = (topic, userId, connections, seq) => {
-      // Removed as far as this topic has read; joining asks whether it still holds, for the user may have been let in again since.
-      this.#waking.follow(userId, connections, { conversationId: topic.id, epoch: topic.epoch, from: seq + 1, until: topic.until });
+    this.#joiner = new TopicJoiner({ messaging, topics: this.#topics, metrics: this.metrics, log, topicsPerConnection: config.WS_TOPICS });
+    this.#topics.rejoin = (topic, join) => this.#joiner.rejoin(topic, join);
+    this.#topics.onRemoved = (topic, connections, place) => {
+      for (const connection of connections) {
+        // It goes on from here should the user be let in again, which may have happened already: the topic has read only up to here.
+        connection.remember(topic.id, place);
+        this.#joiner.followFrom(connection, topic.id, place, topic.until);
+      }
     };
-    this.#audit = new Audit({ users: this.#users, sessions: options.sessions, messaging, waking: this.#waking, clock, log });
+    this.#audit = new Audit({ users: this.#users, sessions: options.sessions, messaging, joiner: this.#joiner, clock, log });
     this.#presenceWatch = new PresenceWatch({ bus, clock, log });
     this.#presenceAnnouncer = new PresenceAnnouncer({ gatewayId: this.gatewayId, bus, clock, log, graceMs: config.PRESENCE_GRACE_MS });
     this.#drain = new Drain(this.#connections, log);
@@ -123,7 +130,7 @@ export class Hub {
       tokens: options.tokens,
       users: this.#users,
       topics: this.#topics,
-      waking: this.#waking,
+      joiner: this.#joiner,
       presence: this.#presenceWatch,
     };
     this.#reader = new FrameReader(frames);
@@ -144,7 +151,7 @@ export class Hub {
   start(): void {
     const { config, bus, clock } = this.#options;
     this.#stopListening = bus.onInterruption(() => void this.#onInterruption());
-    this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.now()));
+    this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.monotonic()));
     this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
     this.#every(PRESENCE_TICK_MS, () => void this.#presenceAnnouncer.tick());
     this.#every(config.PRESENCE_LEASE_MS / 3, () => void this.#renewLease());
@@ -240,11 +247,13 @@ export class Hub {
         for (const connection of user.connections) {
           if (connection.syncState === 'synced') synced.push(connection);
           else if (connection.syncState === 'syncing') {
-            connection.wokenDuringSync ??= new Map();
-            if (!connection.wokenDuringSync.has(message.conversationId)) connection.wokenDuringSync.set(message.conversationId, message);
+            // Only the first: the later ones start later.
+            connection.noticesDuringSync ??= new Map();
+            if (!connection.noticesDuringSync.has(message.conversationId))
+              connection.noticesDuringSync.set(message.conversationId, message);
           }
         }
-        if (synced.length > 0) this.#waking.follow(userId, synced, message);
+        this.#joiner.follow(synced, message);
         return;
       }
       case 'added':
@@ -292,8 +301,7 @@ export class Hub {
 
   async #compareAll(): Promise<void> {
     try {
-      await this.#repair.compare(this.#topics.all());
-      this.#topics.sweepAsleep();
+      await this.#repair.compare(this.#topics.all(), (topic, head) => this.#topics.releaseIfAsleep(topic, head));
     } catch (error) {
       this.#options.log.warn({ err: error }, 'comparing heads will be tried again');
     }
@@ -314,6 +322,15 @@ export class Hub {
   /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */
   async drain(windowMs: number): Promise<void> {
     await this.#drain.run(windowMs);
+  }
+
+  /** This gateway cannot serve now: sends everyone elsewhere, spread over the window, and takes nobody in until `takeBack`. */
+  async leave(windowMs: number): Promise<void> {
+    await this.#drain.leave(windowMs);
+  }
+
+  takeBack(): void {
+    this.#drain.takeBack();
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-export type TopicMetrics = Pick<RealtimeMetrics, 'gapRepairs' | 'eventsDelivered'>;
+export type TopicMetrics = Pick<RealtimeMetrics, 'gapRepairs' | 'eventsDelivered' | 'deliveryViolations'>;
 
 /** Figures of the WebSocket side, in the gateway's own registry. */
 export class RealtimeMetrics {
@@ -11,6 +11,7 @@ export class RealtimeMetrics {
   readonly frameErrors: Counter<'code'>;
   readonly eventsDelivered: Counter;
   readonly gapRepairs: Counter;
+  readonly deliveryViolations: Counter;
   readonly slowConsumers: Counter;
   readonly rejectedUpgrades: Counter;
   readonly wakings: Counter;
@@ -30,6 +31,11 @@ export class RealtimeMetrics {
     });
     this.eventsDelivered = new Counter({ name: 'chat_events_delivered_total', help: 'Log events handed to outboxes', registers });
     this.gapRepairs = new Counter({ name: 'chat_gap_repairs_total', help: 'Times a topic was filled from the log', registers });
+    this.deliveryViolations = new Counter({
+      name: 'chat_delivery_violations_total',
+      help: 'Connections closed because they would have gone live with a hole; anything but 0 is a bug',
+      registers,
+    });
     this.slowConsumers = new Counter({ name: 'chat_slow_consumers_total', help: 'Connections closed for reading too slowly', registers });
     this.rejectedUpgrades = new Counter({ name: 'chat_rejected_upgrades_total', help: 'Upgrades refused', registers });
     this.wakings = new Counter({ name: 'chat_wakings_total', help: 'Conversations followed because they woke', registers });

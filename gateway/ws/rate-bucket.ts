@@ -1,22 +1,22 @@
-/** Token bucket: `burst` frames at once, `perSecond` sustained. Two numbers a connection. */
+/** Token bucket: `burst` frames at once, `perSecond` sustained. Two numbers a connection. Every time is of the monotonic clock, ms. */
 export class RateBucket {
   readonly #perMs: number;
   readonly #burst: number;
   #tokens: number;
   #at: number;
 
-  constructor(perSecond: number, burst: number, now: number) {
+  constructor(perSecond: number, burst: number, at: number) {
     this.#perMs = perSecond / 1000;
     this.#burst = burst;
     this.#tokens = burst;
-    this.#at = now;
+    this.#at = at;
   }
 
   /** Takes a token; otherwise answers how many milliseconds until there is one. */
-  take(now: number): number {
-    if (now > this.#at) {
-      this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
-      this.#at = now;
+  take(at: number): number {
+    if (at > this.#at) {
+      this.#tokens = Math.min(this.#burst, this.#tokens + (at - this.#at) * this.#perMs);
+      this.#at = at;
     }
     if (this.#tokens >= 1) {
       this.#tokens -= 1;

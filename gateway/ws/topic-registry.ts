@@ -2,7 +2,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import type { Bus } from '../../shared/engine/bus.ts';
 import { AWAKE_MARGIN_MS } from '../../shared/engine/engine.ts';
-import type { ConversationId, Epoch } from '../../shared/schemas/primitives.ts';
+import type { Head } from '../../shared/schemas/internal.ts';
+import type { ConversationId } from '../../shared/schemas/primitives.ts';
 import { topics as topicNames } from '../../shared/schemas/topics.ts';
 import type { RealtimeMetrics } from './metrics.ts';
 import { ConversationTopic, type TopicContext } from './topic.ts';
@@ -19,6 +20,8 @@ export class TopicRegistry {
   readonly #repair: TopicRepair;
   readonly #metrics: RealtimeMetrics;
   readonly #context: TopicContext;
+  /** Lets connections in that a topic cannot take as they are; set once by the composition. */
+  rejoin: TopicContext['rejoin'] = () => {};
   /** Called when a log event put out connections of a user. */
   onRemoved: TopicContext['onRemoved'] = () => {};
 
@@ -31,9 +34,15 @@ export class TopicRegistry {
     this.#context = {
       turn: options.turn,
       repair: (topic) => void this.#repair.repair(topic),
+      rejoin: (...join) => this.rejoin(...join),
       onRemoved: (...removal) => this.onRemoved(...removal),
       onEmpty: (topic) => this.#empty.add(topic),
       onDelivered: (count) => this.#metrics.eventsDelivered.inc(count),
+      onViolation: (topic, connection) => {
+        this.#metrics.deliveryViolations.inc();
+        this.#log.error({ conversationId: topic.id, connectionId: connection.id }, 'a connection would have gone live with a hole');
+        connection.close('outOfSync');
+      },
     };
   }
 
@@ -50,18 +59,16 @@ export class TopicRegistry {
   }
 
   /** The topic, followed from now on. `topic.subscribed` tells when the bus delivers, and rejects if it cannot. */
-  open(id: ConversationId, epoch: Epoch, until: number): ConversationTopic {
+  open(id: ConversationId, until: number): ConversationTopic {
     let topic = this.#topics.get(id);
     if (topic === undefined) {
-      topic = new ConversationTopic(this.#context, id, epoch);
+      topic = new ConversationTopic(this.#context, id);
       this.#topics.set(id, topic);
       const opened = topic;
       topic.subscribed = this.#bus.subscribe(topicNames.conversation(id), (payload) => opened.receive(payload));
       topic.subscribed.catch(() => this.#abandon(opened));
       this.#metrics.topics.set(this.#topics.size);
     }
-    // Nobody follows it, so nobody has to be told that its history changed while it lingered.
-    if (topic.size === 0 && topic.epoch !== epoch) topic.startOver(epoch);
     this.#empty.delete(topic);
     topic.until = Math.max(topic.until, until);
     return topic;
@@ -87,13 +94,15 @@ export class TopicRegistry {
     for (const topic of this.#topics.values()) if (topic.size === 0) this.#empty.add(topic);
   }
 
-  /** Lets go of topics whose conversation fell asleep long enough ago for every clock to agree. Call after heads were compared. */
-  sweepAsleep(): void {
-    const limit = this.#clock.now() - AWAKE_MARGIN_MS;
-    for (const topic of this.#topics.values()) {
-      if (topic.until >= limit || topic.repairing || topic.hasHeld) continue;
-      for (const connection of topic.connections()) topic.leave(connection);
-      this.#release(topic);
-    }
+  /**
+   * Lets go of a topic whose conversation fell asleep long enough ago for every clock to agree. `head` is where its log stands: only if
+   * the topic stands there too, the next activation starts right after what everyone was given.
+   */
+  releaseIfAsleep(topic: ConversationTopic, { head, epoch, awakeUntil, activating }: Head): void {
+    const now = this.#clock.now();
+    topic.until = Math.max(topic.until, activating === true ? now : awakeUntil);
+    if (topic.until >= now - AWAKE_MARGIN_MS || !topic.isSettledAt({ epoch, seq: head })) return;
+    for (const connection of topic.connections()) topic.leave(connection);
+    this.#release(topic);
   }
 }

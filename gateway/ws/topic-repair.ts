@@ -1,4 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { Position } from '../../shared/event-text.ts';
+import type { Head } from '../../shared/schemas/internal.ts';
 import type { MessagingApi } from '../messaging-api.ts';
 import type { TopicMetrics } from './metrics.ts';
 import { type ConversationTopic, parsePayloads } from './topic.ts';
@@ -29,7 +31,7 @@ export class TopicRepair {
 
   /** Reads what the topic misses, until nothing is held and its log has no more. Also finds out what a new epoch means for its readers. */
   async repair(topic: ConversationTopic): Promise<void> {
-    if (topic.repairing || topic.head === undefined) {
+    if (topic.repairing || topic.position === undefined) {
       topic.repairAgain = true;
       return;
     }
@@ -53,17 +55,19 @@ export class TopicRepair {
     }
   }
 
-  /** Reads one page of the log on from the topic's head. Resolves with whether there is more to do. */
+  /** Reads one page of the log on from the topic's position. Resolves with whether there is more to do. */
   async #readOn(topic: ConversationTopic): Promise<boolean> {
-    const after = topic.head as number;
-    const range = await this.#messaging.call('range', { conversationId: topic.id, after, limit: PAGE, epoch: topic.epoch });
+    const { epoch, seq: after } = topic.position as Position;
+    const range = await this.#messaging.call('range', { conversationId: topic.id, after, limit: PAGE, epoch });
+    // The topic has started over meanwhile, in another history than the one the question was about.
+    if (topic.position?.epoch !== epoch) return true;
     if (range.reset === true) {
       topic.reset(range.epoch, range.head);
       return topic.repairAgain;
     }
-    if (range.epoch !== topic.epoch) {
-      // Judged was the place the question named; what came since must be judged too.
-      if (topic.head !== after) return true;
+    if (range.epoch !== epoch) {
+      // The answer compares only the position we asked about. Events that came since need a comparison of their own.
+      if (topic.position.seq !== after) return true;
       topic.continueIn(range.epoch);
     }
     topic.fill(parsePayloads(range.events));
@@ -75,16 +79,19 @@ export class TopicRepair {
     return false;
   }
 
-  /** Compares topics with their logs in batches, and repairs those that are behind. Rejects if a batch could not be asked. */
-  async compare(topics: readonly ConversationTopic[]): Promise<void> {
+  /**
+   * Compares topics with their logs in batches, repairs those that are behind, and hands the others to `onEqual`. Rejects if a batch could
+   * not be asked.
+   */
+  async compare(topics: readonly ConversationTopic[], onEqual: (topic: ConversationTopic, head: Head) => void): Promise<void> {
     for (let i = 0; i < topics.length && !this.#closed; i += HEADS_PAGE) {
       const batch = new Map(topics.slice(i, i + HEADS_PAGE).map((topic) => [topic.id, topic]));
       const { heads } = await this.#messaging.call('heads', { conversationIds: [...batch.keys()] });
-      for (const { conversationId, head, epoch, awakeUntil } of heads) {
-        const topic = batch.get(conversationId);
-        if (topic === undefined) continue;
-        topic.until = Math.max(topic.until, awakeUntil);
-        if (epoch !== topic.epoch || topic.isBehind(head)) void this.repair(topic);
+      for (const head of heads) {
+        const topic = batch.get(head.conversationId);
+        if (topic?.position === undefined) continue;
+        if (head.epoch !== topic.position.epoch || topic.isBehind(head.head)) void this.repair(topic);
+        else onEqual(topic, head);
       }
     }
   }

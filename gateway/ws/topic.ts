@@ -1,22 +1,27 @@
 import { decodeEvent, type Position, peekPosition } from '../../shared/event-text.ts';
 import type { ConversationId, Epoch, UserId } from '../../shared/schemas/primitives.ts';
 import type { Connection } from './connection.ts';
+import { RecentEvents } from './recent-events.ts';
 import type { Gatherer, Turn } from './turn.ts';
 import { textFrame } from './wire.ts';
 
 /** What a topic needs of the registry that holds it; one object per process. */
 export interface TopicContext {
   turn: Turn;
-  /** The topic's log must be read from its head on, or goes by another epoch. */
+  /** The topic's log must be read from its position on, or goes by another epoch. */
   repair(topic: ConversationTopic): void;
-  /** The event at `seq` put these connections of a user out. */
-  onRemoved(topic: ConversationTopic, userId: UserId, connections: readonly Connection[], seq: number): void;
+  /** The answer that was to let this connection in does not fit the topic any more: ask again from `join.place`. */
+  rejoin(topic: ConversationTopic, join: Join): void;
+  /** An event put these connections of one user out. `place` is that event, the last they were given. */
+  onRemoved(topic: ConversationTopic, connections: readonly Connection[], place: Position): void;
   /** No connection follows it any more. */
   onEmpty(topic: ConversationTopic): void;
   onDelivered(count: number): void;
+  /** A connection would have gone live with a hole. It must be closed; this is a bug. */
+  onViolation(topic: ConversationTopic, connection: Connection): void;
 }
 
-/** Frames held for one topic or one joining connection; beyond this they are read from the log instead. */
+/** Events held while the ones before them are missing. More are dropped, and read from the log later. */
 const HELD_MAX = 1000;
 
 /** Event texts of an internal response as the payloads the bus would have brought. */
@@ -27,11 +32,22 @@ export function parsePayloads(texts: readonly string[]): { seq: number; payload:
   });
 }
 
-/** A connection on its way in: it has been let in up to `cursor`, and catches what comes after. */
-interface Joining {
-  /** Last seq the connection has; undefined until its missed events were read. */
-  cursor: number | undefined;
-  held: { seq: number; frame: Buffer }[];
+/**
+ * One attempt of a connection to enter a topic. It is the token of that attempt: an answer lets a connection in only while its join is
+ * still the one that waits. Whatever overtakes the answer (a leave, a second sync, a new history) puts another join in its place.
+ */
+export interface Join {
+  readonly connection: Connection;
+  /** The last event the connection was given. Undefined until a sync says where it starts. */
+  place: Position | undefined;
+  /** `place` follows from a notice alone: earlier events may have been missed. */
+  assumed: boolean;
+  /** It followed the topic before, so the client must be told if it is let in no more. */
+  wasLive: boolean;
+  /** The user was let in after the question was asked, so an answer of "no member" may be too old. */
+  askAgain: boolean;
+  /** Answers so far that did not fit. */
+  attempts: number;
 }
 
 const MEMBER_REMOVED = Buffer.from('"event":"member.removed"');
@@ -40,8 +56,18 @@ const EPHEMERAL_KIND_AT = '{"type":"'.length;
 const TYPING = 't'.charCodeAt(0);
 
 /**
- * A conversation as this gateway follows it. Bus messages come in lost, doubled or out of order; connections see each event once, in
- * order: the next seq is delivered, an old one dropped, a later one held while the range between is read from the log.
+ * A conversation as this gateway follows it.
+ *
+ * The rule of delivery: the topic has one position (epoch, seq), and every live connection was given exactly the events up to it. The bus
+ * loses, doubles and reorders. So only the next event moves the position; an older one is dropped, a later one held until the log has
+ * filled the gap. A connection becomes live only when its own place, the last event it was given, equals the position:
+ *
+ * - its place is the position: it is live;
+ * - its place is behind: it is given the recent events from its place on, or asks again;
+ * - its place is ahead: it waits until the topic gets there;
+ * - its place has another epoch: it asks again.
+ *
+ * An event that removes a user ends that user's delivery, whether the event is new or one of the recent ones.
  */
 export class ConversationTopic implements Gatherer {
   readonly id: ConversationId;
@@ -49,109 +75,124 @@ export class ConversationTopic implements Gatherer {
   subscribed: Promise<void> = Promise.resolve();
   /** When the conversation falls asleep, Unix ms. */
   until = 0;
-  /** Last seq delivered; undefined until the first look at the log. */
-  head: number | undefined;
-  epoch: Epoch;
   repairing = false;
   /** Something came up that the repair under way may not have seen. */
   repairAgain = false;
 
   readonly #context: TopicContext;
+  #position: Position | undefined;
   readonly #live = new Set<Connection>();
-  #joining: Map<Connection, Joining> | undefined;
-  #held: Map<number, Buffer> | undefined;
+  /** Let in by an answer that is ahead of the topic. */
+  #ahead: Map<Connection, Position> | undefined;
+  #joins: Map<Connection, Join> | undefined;
+  #held: Map<number, { epoch: Epoch; payload: Buffer }> | undefined;
+  /** The events up to the position that came while connections were joining. */
+  readonly #recent = new RecentEvents();
   #pending: Buffer[] = [];
 
-  constructor(context: TopicContext, id: ConversationId, epoch: Epoch) {
+  constructor(context: TopicContext, id: ConversationId) {
     this.#context = context;
     this.id = id;
-    this.epoch = epoch;
+  }
+
+  /** The last event that every live connection was given. Undefined until an answer tells where the log stands. */
+  get position(): Readonly<Position> | undefined {
+    return this.#position;
   }
 
   get size(): number {
-    return this.#live.size + (this.#joining?.size ?? 0);
+    return this.#live.size + (this.#ahead?.size ?? 0) + (this.#joins?.size ?? 0);
   }
 
   has(connection: Connection): boolean {
-    return this.#live.has(connection) || this.#joining?.has(connection) === true;
+    return this.#live.has(connection) || this.#ahead?.has(connection) === true || this.#joins?.has(connection) === true;
   }
 
-  /** Whether the connection was let in but its missed events were not read yet. */
-  isJoining(connection: Connection): boolean {
-    const joining = this.#joining?.get(connection);
-    return joining !== undefined && joining.cursor === undefined;
+  connections(): Connection[] {
+    return [...this.#live, ...(this.#ahead?.keys() ?? []), ...(this.#joins?.keys() ?? [])];
+  }
+
+  /** The last event the connection was given, as far as the topic knows. */
+  placeOf(connection: Connection): Position | undefined {
+    if (this.#live.has(connection)) return { ...(this.#position as Position) };
+    return this.#ahead?.get(connection) ?? this.#joins?.get(connection)?.place;
+  }
+
+  /** Nothing is missing, held or joining, and this is the position: the log can be left without losing anything. */
+  isSettledAt({ epoch, seq }: Position): boolean {
+    const idle = !this.repairing && this.#held === undefined && this.#joins === undefined && this.#ahead === undefined;
+    return idle && this.#position?.epoch === epoch && this.#position.seq === seq;
   }
 
   /** A payload from the bus. */
   receive(payload: Buffer): void {
-    const position = peekPosition(payload);
-    if (position === undefined) {
+    const at = peekPosition(payload);
+    if (at === undefined) {
       this.#ephemeral(payload);
       return;
     }
-    if (position.epoch !== this.epoch) {
+    if (this.#position === undefined) {
+      this.#hold(at, payload);
+      return;
+    }
+    if (at.epoch !== this.#position.epoch) {
       this.#context.repair(this);
       return;
     }
-    this.#take(position.seq, payload);
-    if (this.#held !== undefined && this.#held.size > 0 && this.head !== undefined) this.#context.repair(this);
+    this.#take(at, payload);
+    if (this.#held !== undefined) this.#context.repair(this);
   }
 
-  /** Events read from the log, ascending. */
+  /** Events read from the log after the position, ascending. */
   fill(events: readonly { seq: number; payload: Buffer }[]): void {
-    for (const { seq, payload } of events) this.#take(seq, payload);
+    for (const { seq, payload } of events) {
+      if (this.#position !== undefined) this.#take({ seq, epoch: this.#position.epoch }, payload);
+    }
   }
 
-  #take(seq: number, payload: Buffer): void {
-    const head = this.head;
-    if (head !== undefined && seq <= head) return;
-    if (head === undefined || seq > head + 1) {
-      this.#held ??= new Map();
-      // What does not fit is lost here and found again by the repair that a non-empty hold asks for.
-      if (this.#held.size < HELD_MAX) this.#held.set(seq, payload);
+  #take(at: Position, payload: Buffer): void {
+    const { seq } = this.#position as Position;
+    if (at.seq <= seq) return;
+    if (at.seq > seq + 1) {
+      this.#hold(at, payload);
       return;
     }
-    this.#deliver(seq, payload);
+    this.#deliver(at.seq, payload);
     this.#deliverHeld();
+  }
+
+  #hold({ seq, epoch }: Position, payload: Buffer): void {
+    this.#held ??= new Map();
+    // What does not fit is lost here and found again by the repair that a non-empty hold asks for.
+    if (this.#held.size < HELD_MAX) this.#held.set(seq, { epoch, payload });
   }
 
   #deliverHeld(): void {
     const held = this.#held;
     if (held === undefined) return;
-    for (;;) {
-      const seq = (this.head as number) + 1;
-      const payload = held.get(seq);
-      if (payload === undefined) break;
-      held.delete(seq);
-      this.#deliver(seq, payload);
+    const position = this.#position as Position;
+    for (let next = held.get(position.seq + 1); next !== undefined; next = held.get(position.seq + 1)) {
+      held.delete(position.seq + 1);
+      this.#deliver(position.seq + 1, next.payload);
     }
-    for (const seq of held.keys()) if (seq <= (this.head as number)) held.delete(seq);
+    for (const seq of held.keys()) if (seq <= position.seq) held.delete(seq);
     if (held.size === 0) this.#held = undefined;
   }
 
+  /** Moves the position by one event. */
   #deliver(seq: number, payload: Buffer): void {
-    this.head = seq;
+    (this.#position as Position).seq = seq;
     const frame = textFrame(payload);
+    const removed = removedUser(payload);
     if (this.#live.size > 0) this.#gather(frame);
-    if (this.#joining !== undefined) this.#deliverToJoining(seq, frame);
-    if (payload.includes(MEMBER_REMOVED)) this.#afterRemoval(payload);
+    if (this.#joins !== undefined) this.#recent.add({ seq, frame, removed });
+    if (removed !== undefined) this.#putOut(removed);
+    for (const [connection, place] of this.#ahead ?? []) if (place.seq === seq) this.#goLive(connection, place);
   }
 
   #gather(frame: Buffer): void {
     if (this.#pending.length === 0) this.#context.turn.addTopic(this);
     this.#pending.push(frame);
-  }
-
-  #deliverToJoining(seq: number, frame: Buffer): void {
-    for (const [connection, joining] of this.#joining as Map<Connection, Joining>) {
-      if (joining.cursor === undefined) {
-        if (joining.held.length >= HELD_MAX) connection.close('overloaded');
-        else joining.held.push({ seq, frame });
-      } else if (seq === joining.cursor) {
-        // Its read was ahead of the bus, and the bus has now caught up with it.
-        this.#goLive(connection);
-      }
-    }
   }
 
   /** What was gathered this turn goes to every live connection as one buffer. */
@@ -172,104 +213,161 @@ export class ConversationTopic implements Gatherer {
     for (const connection of this.#live) if (!(skipBackground && connection.background)) connection.outbox.push(frame);
   }
 
-  #afterRemoval(payload: Buffer): void {
-    const event = decodeEvent(payload.toString());
-    if (event.event !== 'member.removed') return;
-    this.flush();
-    // Only who was live heard it as a member. One that is joining was, or will be, let in by a read that knows of it.
-    const { userId } = event.data;
+  #putOut(userId: UserId): void {
     const out = [...this.#live].filter((connection) => connection.userId === userId);
-    for (const connection of out) this.leave(connection);
-    if (out.length > 0) this.#context.onRemoved(this, userId, out, event.seq);
+    if (out.length > 0) this.#removed(out);
   }
 
-  /** Begins to catch events for a connection whose missed ones are about to be read. */
-  join(connection: Connection): void {
-    if (this.has(connection)) return;
-    this.#joining ??= new Map();
-    this.#joining.set(connection, { cursor: undefined, held: [] });
+  #removed(connections: readonly Connection[]): void {
+    const place = { ...(this.#position as Position) };
+    for (const connection of connections) this.leave(connection);
+    this.#context.onRemoved(this, connections, place);
+  }
+
+  /** Begins to catch events for a connection that is about to be let in by an answer. It is given nothing until then. */
+  join(connection: Connection, place?: Position): Join {
+    const wasLive = this.#live.has(connection) || this.#ahead?.has(connection) === true;
+    this.#drop(connection);
+    const join: Join = { connection, place, assumed: false, wasLive, askAgain: false, attempts: 0 };
+    this.#joins ??= new Map();
+    this.#joins.set(connection, join);
     connection.topics ??= new Set();
     connection.topics.add(this);
+    return join;
+  }
+
+  /** Whether nothing has overtaken this join. */
+  isWaiting(join: Join): boolean {
+    return this.#joins?.get(join.connection) === join;
+  }
+
+  /** The user of this connection was told to be a member: an answer on its way may not know. */
+  noticed(connection: Connection): void {
+    const join = this.#joins?.get(connection);
+    if (join !== undefined) join.askAgain = true;
   }
 
   /**
-   * The connection now has everything up to `cursor`, read from the log after `join`: gives it what was caught since and lets it in.
-   * No gap and no double, since joining, reading and this run in that order and this runs in one go.
+   * Lets a connection in. The caller has just given it every event up to `place`, by an answer that says its user was a member there.
+   * Call in the same turn, and only if the join is still waiting.
    */
-  splice(connection: Connection, cursor: number, epoch: Epoch): void {
-    const joining = this.#joining?.get(connection);
-    if (joining === undefined || joining.cursor !== undefined) return;
-    if (epoch !== this.epoch) {
-      // The history changed between the read and now. Rare enough to let the client start over.
-      connection.close('internalError');
+  enter(join: Join, place: Position): void {
+    const { connection } = join;
+    if (!this.isWaiting(join)) return;
+    join.place = place;
+    const position = this.#position;
+    if (position === undefined || (this.#isUnused && isAheadOf(place, position))) this.#startAt(place);
+    const { epoch, seq } = this.#position as Position;
+    if (place.epoch !== epoch) {
       this.#context.repair(this);
-      return;
-    }
-    this.activate(cursor);
-    for (const { seq, frame } of joining.held) if (seq > cursor) connection.outbox.push(frame);
-    joining.held = [];
-    if ((this.head as number) >= cursor) {
-      this.#goLive(connection);
-    } else {
-      joining.cursor = cursor;
+      this.#context.rejoin(this, join);
+    } else if (place.seq > seq) {
+      this.#joins?.delete(connection);
+      this.#ahead ??= new Map();
+      this.#ahead.set(connection, place);
+      this.#endJoins();
       this.#context.repair(this);
+    } else if (this.#giveRecent(join, place)) {
+      this.#goLive(connection, join.place);
     }
   }
 
-  #goLive(connection: Connection): void {
+  /** Gives what came since `place`. False if the connection does not go live: it was removed on the way, or something is missing. */
+  #giveRecent(join: Join, place: Position): boolean {
+    const { connection } = join;
+    const { epoch, seq } = this.#position as Position;
+    if (place.seq === seq) return true;
+    const events = this.#recent.after(place.seq);
+    if (events === undefined) {
+      this.#context.rejoin(this, join);
+      return false;
+    }
+    for (const event of events) {
+      connection.outbox.push(event.frame);
+      join.place = { epoch, seq: event.seq };
+      if (event.removed !== connection.userId) continue;
+      this.leave(connection);
+      this.#context.onRemoved(this, [connection], join.place);
+      return false;
+    }
+    // The connection may have been closed for reading too slowly.
+    return this.isWaiting(join);
+  }
+
+  #goLive(connection: Connection, place: Position | undefined): void {
     // What was gathered so far, the newcomer has already.
     this.flush();
-    this.#joining?.delete(connection);
-    if (this.#joining?.size === 0) this.#joining = undefined;
-    this.#live.add(connection);
+    this.#ahead?.delete(connection);
+    this.#joins?.delete(connection);
+    this.#endJoins();
+    connection.places?.delete(this.id);
+    if (place?.seq === this.#position?.seq && place?.epoch === this.#position?.epoch) {
+      this.#live.add(connection);
+      return;
+    }
+    connection.topics?.delete(this);
+    this.#context.onViolation(this, connection);
   }
 
-  /** The first thing known of the log: deliver from here on. */
-  activate(head: number): void {
-    if (this.head !== undefined) return;
-    this.head = head;
+  /** No connection depends on the position. */
+  get #isUnused(): boolean {
+    return this.#live.size === 0 && this.#ahead === undefined;
+  }
+
+  /** Takes the position from an answer. Events that were held until now are delivered from there on. */
+  #startAt(place: Position): void {
+    this.#position = { ...place };
+    this.#recent.clear();
+    const held = this.#held;
+    if (held === undefined) return;
+    const before: { seq: number; payload: Buffer }[] = [];
+    let isForeign = false;
+    for (const [seq, { epoch, payload }] of held) {
+      if (epoch === place.epoch && seq > place.seq) continue;
+      held.delete(seq);
+      if (epoch === place.epoch) before.push({ seq, payload });
+      else isForeign = true;
+    }
+    // Others join with answers that are older than this one; what they lack may have come already.
+    this.#recent.startWith(
+      before.map(({ seq, payload }) => ({ seq, frame: textFrame(payload), removed: removedUser(payload) })),
+      place.seq,
+    );
     this.#deliverHeld();
-    if (this.#held !== undefined) this.#context.repair(this);
+    if (isForeign || this.#held !== undefined) this.#context.repair(this);
   }
 
-  /** The log goes on from what was delivered, under a new name: everyone keeps what it has. */
+  /** The log goes on from the position under a new name: live connections keep what they have. */
   continueIn(epoch: Epoch): void {
     this.flush();
-    const continues = this.epoch;
-    this.epoch = epoch;
-    for (const connection of this.connections()) {
-      if (this.isJoining(connection)) continue;
-      connection.send({ type: 'sync.page', conversationId: this.id, epoch, head: this.head ?? 0, events: [], continues });
+    const position = this.#position as Position;
+    const continues = position.epoch;
+    // Places of the old epoch that are ahead of the position may not be in the log any more.
+    for (const [connection, place] of this.#ahead ?? []) this.#context.rejoin(this, this.join(connection, place));
+    position.epoch = epoch;
+    this.#forgetUnread();
+    for (const connection of this.#live) {
+      connection.send({ type: 'sync.page', conversationId: this.id, epoch, head: position.seq, events: [], continues });
     }
   }
 
-  /** The log has another history than this topic thought: everyone starts over at its head. */
+  /** The log has another history than this topic thought. Everyone must be let in anew, for the new one may not have them as members. */
   reset(epoch: Epoch, head: number): void {
     this.flush();
-    this.epoch = epoch;
-    this.head = head;
-    this.#held = undefined;
-    for (const connection of this.connections()) {
-      const joining = this.#joining?.get(connection);
-      if (joining?.cursor === undefined && joining !== undefined) {
-        // Its read will bring the new history, or be refused by splice.
-        joining.held = [];
-        continue;
-      }
-      connection.send({ type: 'sync.reset', conversationId: this.id, epoch, head });
-      if (joining !== undefined) this.#goLive(connection);
-    }
+    const joins = [...this.#live, ...(this.#ahead?.keys() ?? [])].map((connection) => this.join(connection, this.placeOf(connection)));
+    this.#position = { epoch, seq: head };
+    this.#forgetUnread();
+    for (const join of joins) this.#context.rejoin(this, join);
   }
 
-  startOver(epoch: Epoch): void {
-    this.epoch = epoch;
-    this.head = undefined;
+  #forgetUnread(): void {
     this.#held = undefined;
+    this.#recent.clear();
   }
 
   /** Whether the log holds more than was delivered. */
   isBehind(head: number): boolean {
-    return this.head !== undefined && head > this.head;
+    return this.#position !== undefined && head > this.#position.seq;
   }
 
   forgetHeld(): void {
@@ -281,13 +379,36 @@ export class ConversationTopic implements Gatherer {
   }
 
   leave(connection: Connection): void {
-    this.#live.delete(connection);
-    this.#joining?.delete(connection);
+    this.#drop(connection);
     connection.topics?.delete(this);
     if (this.size === 0) this.#context.onEmpty(this);
   }
 
-  connections(): Connection[] {
-    return [...this.#live, ...(this.#joining?.keys() ?? [])];
+  #drop(connection: Connection): void {
+    // It was given everything up to the position; some of that may still be gathered.
+    if (this.#live.has(connection)) this.flush();
+    this.#live.delete(connection);
+    this.#ahead?.delete(connection);
+    this.#joins?.delete(connection);
+    this.#endJoins();
   }
+
+  /** Recent events are kept only for those who are joining. */
+  #endJoins(): void {
+    if (this.#ahead?.size === 0) this.#ahead = undefined;
+    if (this.#joins?.size !== 0) return;
+    this.#joins = undefined;
+    this.#recent.clear();
+  }
+}
+
+function isAheadOf(place: Position, position: Position): boolean {
+  return place.epoch !== position.epoch || place.seq > position.seq;
+}
+
+/** The user whom this event puts out of the conversation, if it does. */
+function removedUser(payload: Buffer): UserId | undefined {
+  if (!payload.includes(MEMBER_REMOVED)) return undefined;
+  const event = decodeEvent(payload.toString());
+  return event.event === 'member.removed' ? event.data.userId : undefined;
 }

@@ -2,6 +2,7 @@ import jwt, { type FastifyJwtVerifyOptions, type TokenOrHeader } from '@fastify/
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Clock } from '../../shared/clock.ts';
+import { CLOCK_SKEW_MS } from '../../shared/engine/engine.ts';
 import { ChatError } from '../../shared/errors.ts';
 import { SERVICE_TOKEN_CHECKS, serviceKeyId } from '../../shared/service-token.ts';
 
@@ -39,7 +40,8 @@ async function serviceAuth(app: FastifyInstance, { secrets, clock }: ServiceAuth
     decode: { complete: true },
     verify: checks,
   });
-  // A gateway shows the same token at every call for half a minute: once it was found good, only the time is looked at.
+  // A gateway shows the same token at every call for half a minute: once it was found good, only the time is looked at. With the skew, or
+  // every call of a gateway whose clock differs by a second would be verified.
   const good = new Map<string, { from: number; until: number }>();
   app.decorate('requireServiceToken', async (request: FastifyRequest) => {
     const now = clock.now();
@@ -50,7 +52,7 @@ async function serviceAuth(app: FastifyInstance, { secrets, clock }: ServiceAuth
       const options: FastifyJwtVerifyOptions = { decode: {}, verify: { ...checks, clockTimestamp: now } };
       const { nbf, exp } = await request.jwtVerify<{ nbf: number; exp: number }>(options);
       if (good.size >= REMEMBERED) good.clear();
-      good.set(authorization, { from: nbf * 1000, until: exp * 1000 });
+      good.set(authorization, { from: nbf * 1000 - CLOCK_SKEW_MS, until: exp * 1000 + CLOCK_SKEW_MS });
     } catch (error) {
       throw new ChatError('CHAT_ERR_UNAUTHORIZED', undefined, { cause: error });
     }

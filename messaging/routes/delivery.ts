@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
+import { LISTED_AFTER_MS } from '../../shared/engine/engine.ts';
 import type { ConversationStore } from '../../shared/engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { SyncOfUser } from '../../shared/schemas/internal.ts';
@@ -26,7 +27,7 @@ export default async function deliveryRoutes(
       'A gateway subscribes to these topics before it syncs, so that nothing falls between reading and listening. A share for each user, in order.',
     weight: ({ userIds }) => userIds.length,
     handle: async ({ userIds }) => {
-      const now = clock.now();
+      const now = clock.now() - LISTED_AFTER_MS;
       return { users: await readShares(userIds, (userId) => store.awakeConversations(userId, now), app.log) };
     },
   });
@@ -44,7 +45,7 @@ export default async function deliveryRoutes(
       const begunAt = performance.now();
       while (shares.length < users.length && chars < RESPONSE_CHARS) {
         if (shares.length > 0 && performance.now() - begunAt > PATIENCE_MS) break;
-        const now = clock.now();
+        const now = clock.now() - LISTED_AFTER_MS;
         const some = users.slice(shares.length, shares.length + SIDE_BY_SIDE);
         const read = await readShares(some, async (user) => trimSync(await store.sync({ ...user, now })), app.log);
         for (const share of read) {
@@ -63,7 +64,7 @@ export default async function deliveryRoutes(
     description:
       'Says which of the users are members, and gives the events after a seq, or none when the answer grows too large: then they do not reach ' +
       'up to `head`. Unknown conversations are left out.',
-    handle: async ({ joins }) => ({ joins: trimJoins(await store.joins(joins)) }),
+    handle: async ({ joins }) => ({ joins: trimJoins(await store.joins(joins, clock.now() - LISTED_AFTER_MS)) }),
   });
 
   internalRoute(app, schemas, 'range', {

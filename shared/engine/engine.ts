@@ -12,12 +12,12 @@ export interface Engine {
 
 /** How long a conversation stays awake after it was last woken, ms. */
 export const AWAKE_MS = 60 * 60_000;
-/** Clocks of two processes may differ by this much, ms; topics are kept this much longer than their expiry, twice over, and a bit. */
+/** Clocks of two processes may differ by this much, ms. */
 export const CLOCK_SKEW_MS = 2 * 60_000;
-export const AWAKE_MARGIN_MS = 2 * CLOCK_SKEW_MS + 60_000;
-
-/** A waking is taken to be over this long after the append that asked for it, ms, clocks that differ included; one that is slower still may tell a client events twice. */
-export const WAKING_MS = 5 * 60_000;
+/** A conversation is listed as active for this long after its time, ms: a process with a slow clock may still append to it without activating it. */
+export const LISTED_AFTER_MS = CLOCK_SKEW_MS + 30_000;
+/** Gateways follow a topic for this long after its time, ms: longer than any process lists the conversation as active. */
+export const AWAKE_MARGIN_MS = 2 * LISTED_AFTER_MS;
 
 /** Events one join answers at most. */
 export const JOIN_EVENTS = 1000;

@@ -107,8 +107,9 @@ export interface ConversationStore {
 
   /**
    * What a user missed. Looks at the conversations in `cursors`, at those awake at `now`, and at those that were active after `since` (all
-   * of the user's when absent; clocks may differ by CLOCK_SKEW_MS). A conversation whose cursor is at its head is left out unless it is
-   * awake, or was active within WAKING_MS: its waking may be under way, and the caller must know what it need not tell again. A cursor of another epoch, or beyond the head, is `reset`.
+   * of the user's when absent; clocks may differ by CLOCK_SKEW_MS). `activeUntil` is set when the conversation is awake at `now`, or an
+   * activation of it is not confirmed. Without it the next event activates the conversation from the seq after `head`. A conversation whose
+   * cursor is at its head is left out unless it is active. A cursor of another epoch, or beyond the head, is `reset`.
    */
   sync(request: {
     userId: UserId;
@@ -118,10 +119,12 @@ export interface ConversationStore {
     now: number;
   }): Promise<SyncConversation[]>;
   /**
-   * Membership check and missed events for connections that follow a topic because it woke. Unknown conversations are left out; no events
-   * when none of the users is a member; at most `JOIN_EVENTS`, and the rest, up to `head`, is read with `readForward`.
+   * Membership at `head`, and the events after a position, for connections that follow a topic because it woke. One answer a request, in
+   * order; unknown conversations are left out. No events when none of the users is a member; at most `JOIN_EVENTS`: the caller sees from
+   * `head` that there are more. `reset`, and no events, when the log is not a continuation of what was seen up to that position.
+   * `activeFrom` is the first seq of the period of activity at `now`; `head + 1` when there is none.
    */
-  joins(requests: readonly JoinRequest[]): Promise<JoinResult[]>;
+  joins(requests: readonly JoinRequest[], now: number): Promise<JoinResult[]>;
   /**
    * Log events after a seq, ascending, as stored texts with overlays applied. Unknown conversation: undefined. With the epoch that seq
    * was seen in, the answer says `reset`, and gives no events, when the log is not a continuation of what was seen up to there.

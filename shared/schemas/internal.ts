@@ -82,6 +82,8 @@ export const SyncConversation = Type.Object({
   events: Type.Array(EventText),
   head: CursorSeq,
   epoch: Type.Optional(Epoch),
+  /** The conversation is active until then, or is being activated: follow its topic. Absent: the next event activates it. */
+  activeUntil: Type.Optional(TimestampMs),
 });
 export type SyncConversation = Static<typeof SyncConversation>;
 /** One user's share: the conversations, or the error that kept them from being read. */
@@ -99,7 +101,13 @@ export interface SyncResponse {
 
 /** Let connections of these users into a conversation's topic: checks membership and reads what they have not seen. */
 export const JoinRequest = Type.Object(
-  { conversationId: ConversationId, after: CursorSeq, userIds: Type.Array(UserId, { minItems: 1, maxItems: 5000 }) },
+  {
+    conversationId: ConversationId,
+    after: CursorSeq,
+    /** The epoch `after` was seen in. */
+    epoch: Epoch,
+    userIds: Type.Array(UserId, { minItems: 1, maxItems: 5000 }),
+  },
   { additionalProperties: false },
 );
 export type JoinRequest = Static<typeof JoinRequest>;
@@ -110,10 +118,15 @@ export const JoinsRequest = Type.Object(
 export type JoinsRequest = Static<typeof JoinsRequest>;
 export const JoinResult = Type.Object({
   conversationId: ConversationId,
+  /** Who of the users was a member at `head`. */
   memberIds: Type.Array(UserId),
   events: Type.Array(EventText),
   head: CursorSeq,
   epoch: Epoch,
+  /** First seq of the present period of activity. */
+  activeFrom: CursorSeq,
+  /** The log does not go on from (`after`, `epoch`) of the request. */
+  reset: Type.Optional(Type.Literal(true)),
 });
 export type JoinResult = Static<typeof JoinResult>;
 export const JoinsResponse = Type.Object({ joins: Type.Array(JoinResult) });
@@ -145,7 +158,14 @@ export const HeadsRequest = Type.Object(
   { additionalProperties: false },
 );
 export type HeadsRequest = Static<typeof HeadsRequest>;
-export const Head = Type.Object({ conversationId: ConversationId, head: CursorSeq, epoch: Epoch, awakeUntil: TimestampMs });
+export const Head = Type.Object({
+  conversationId: ConversationId,
+  head: CursorSeq,
+  epoch: Epoch,
+  awakeUntil: TimestampMs,
+  /** An activation is not confirmed yet: the next one starts at an event that was appended already. */
+  activating: Type.Optional(Type.Literal(true)),
+});
 export type Head = Static<typeof Head>;
 export const HeadsResponse = Type.Object({ heads: Type.Array(Head) });
 export type HeadsResponse = Static<typeof HeadsResponse>;

@@ -21,7 +21,8 @@ type Step =
   | { do: 'cut' }
   | { do: 'rebuild'; at: number }
   | { do: 'toggle' }
-  | { do: 'reload' };
+  | { do: 'reload' }
+  | { do: 'front' };
 
 interface Scenario {
   chance: number;
@@ -42,7 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rebuild' as const), at: fc.nat(ALL.length - 1) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('toggle' as const) }) },
 );
-const scenario = (extra: fc.Arbitrary<Step>[]): fc.Arbitrary<Scenario> =>
+const scenario = (extra: fc.MaybeWeightedArbitrary<Step>[]): fc.Arbitrary<Scenario> =>
   fc.record({
     chance: fc.nat(),
     weather: fc.record({
@@ -85,8 +86,15 @@ class Witness {
   }
 }
 
+interface Rules {
+  /** The app is killed and started again. */
+  reloads: boolean;
+  /** What brings the events that the network swallowed: another connection, or the app coming to the front on the one it has. */
+  healedBy: 'cut' | 'front';
+}
+
 /** One play of a scenario, and everything that must hold at its end. */
-async function play({ chance, weather, slowApp, heldEventsLimit, steps }: Scenario, reloads: boolean): Promise<void> {
+async function play({ chance, weather, slowApp, heldEventsLimit, steps }: Scenario, { reloads, healedBy }: Rules): Promise<void> {
   const clock = new FakeClock();
   const random = seeded(chance);
   const server = new ChaoticServer(clock, random, weather, ALL);
@@ -190,6 +198,8 @@ async function play({ chance, weather, slowApp, heldEventsLimit, steps }: Scenar
       server.cut();
     } else if (one.do === 'rebuild') {
       server.rebuild(ALL[one.at] as string);
+    } else if (one.do === 'front') {
+      client.setActive();
     } else if (one.do === 'toggle') {
       server.toggleMembership(CHURN);
     } else {
@@ -208,8 +218,11 @@ async function play({ chance, weather, slowApp, heldEventsLimit, steps }: Scenar
   // The network recovers, and everything must come right by itself.
   server.weather = CALM;
   await clock.advance(4000);
-  server.cut();
-  for (let i = 0; i < 300; i++) await clock.advance(200);
+  if (healedBy === 'cut') server.cut();
+  for (let i = 0; i < 300; i++) {
+    if (healedBy === 'front' && i % 50 === 0) client.setActive();
+    await clock.advance(200);
+  }
   if (failure !== undefined) throw failure;
   assert.equal(client.state, 'live');
   for (const [id, log] of server.logs) {
@@ -234,18 +247,22 @@ async function play({ chance, weather, slowApp, heldEventsLimit, steps }: Scenar
   await client.close();
 }
 
-async function explore(t: TestContext, extra: fc.Arbitrary<Step>[], reloads: boolean): Promise<void> {
+async function explore(t: TestContext, extra: fc.MaybeWeightedArbitrary<Step>[], rules: Rules): Promise<void> {
   t.diagnostic(`seed ${SEED}, ${RUNS} runs`);
   await fc.assert(
-    fc.asyncProperty(scenario(extra), (one) => play(one, reloads)),
+    fc.asyncProperty(scenario(extra), (one) => play(one, rules)),
     { seed: SEED, numRuns: RUNS, endOnFailure: false },
   );
 }
 
 test('whatever the network does, the app sees each event once and in order, and each send is acknowledged once', async (t) => {
-  await explore(t, [], false);
+  await explore(t, [], { reloads: false, healedBy: 'cut' });
 });
 
 test('whatever the network does and however often the app is killed, no event is skipped and no message is lost or doubled', async (t) => {
-  await explore(t, [fc.record({ do: fc.constant('reload' as const) })], true);
+  await explore(t, [fc.record({ do: fc.constant('reload' as const) })], { reloads: true, healedBy: 'cut' });
+});
+
+test('whatever the network swallowed, coming to the front on the same connection brings it, in order and once', async (t) => {
+  await explore(t, [{ weight: 3, arbitrary: fc.record({ do: fc.constant('front' as const) }) }], { reloads: false, healedBy: 'front' });
 });

@@ -117,7 +117,7 @@ test('a warning of expiry extends the connection with a fresh token', async (t) 
   assert.equal(socket.framesOf('session.refresh').length, 1);
 });
 
-test('an extension that fails is tried again until the token has expired', async (t) => {
+test('an extension that fails is tried again until the server closes the connection', async (t) => {
   const { token } = tokens();
   const h = harness(t, { token });
   const socket = await h.live();
@@ -128,8 +128,14 @@ test('an extension that fails is tried again until the token has expired', async
   assert.equal(socket.framesOf('session.refresh').length, 2);
   await h.clock.advance(10_000);
   socket.push(refused(socket.last('session.refresh').ref, 'CHAT_ERR_UNAVAILABLE', { temporary: true }));
-  await h.clock.advance(10_000);
-  assert.equal(socket.framesOf('session.refresh').length, 2);
+  await h.clock.advance(1000);
+  assert.equal(socket.framesOf('session.refresh').length, 3);
+  socket.push(refused(socket.last('session.refresh').ref, 'CHAT_ERR_UNAVAILABLE', { temporary: true }));
+  await settle();
+  socket.end(4005);
+  await h.back();
+  assert.equal(socket.framesOf('session.refresh').length, 3);
+  assert.equal(h.socket.framesOf('session.refresh').length, 0);
 });
 
 test('signing out while a connection is being extended closes the client', async (t) => {

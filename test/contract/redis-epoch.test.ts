@@ -64,8 +64,11 @@ if (redisAvailable('how logs that went backwards are told apart')) {
       const range = await first.room.kit.store.readForward(first.room.id, 6, 10, first.epoch);
       assert.deepEqual([range?.reset, range?.events, range?.head, range?.epoch === first.epoch], [true, [], 4, false]);
       const second = await loseTail(t);
-      const [join] = await second.room.kit.store.joins([{ conversationId: second.room.id, after: 6, userIds: ['bob'] }]);
-      assert.deepEqual([join?.events, join?.head, join?.epoch === second.epoch], [[], 4, false]);
+      const [join] = await second.room.kit.store.joins(
+        [{ conversationId: second.room.id, after: 6, epoch: second.epoch, userIds: ['bob'] }],
+        Date.now(),
+      );
+      assert.deepEqual([join?.reset, join?.events, join?.head, join?.epoch === second.epoch], [true, [], 4, false]);
     });
 
     test('gives it a new epoch with the first event of the new primary, before a seq could mean two things', async (t) => {

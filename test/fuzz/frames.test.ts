@@ -41,7 +41,7 @@ function build() {
       awake: called,
       sync: called,
     },
-    clock: { now: () => 0 },
+    clock: { now: () => 0, monotonic: () => 0 },
     log,
     config: { WS_WATCHED_USERS: 200, WS_SYNC_EVENTS: 200, WS_TOPICS: 1000 },
     metrics: new RealtimeMetrics(new Registry()),

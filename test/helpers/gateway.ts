@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { FastifyInstance, InjectOptions } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, InjectOptions } from 'fastify';
 import { buildGateway } from '../../gateway/app.ts';
 import { GatewayConfig } from '../../gateway/config.ts';
 import { buildMessaging } from '../../messaging/app.ts';
@@ -58,6 +58,10 @@ export type Caller = (
 export interface BuildOptions {
   env?: Record<string, string>;
   clock?: Clock;
+  /** Default: the gateway's. */
+  messagingClock?: Clock;
+  /** Writes the gateway's log. Default: silent. */
+  log?: FastifyBaseLogger;
   /** Changes the engine before the gateway gets it. */
   engine?: (engine: Engine) => Engine;
 }
@@ -66,7 +70,8 @@ export interface BuildOptions {
 let documentCheck: OpenApiCheck | undefined;
 
 /** Builds a gateway and everything behind it; all of it is gone after the test. */
-export async function build(t: TestContext, { env = {}, clock = systemClock, engine: change }: BuildOptions = {}): Promise<TestGateway> {
+export async function build(t: TestContext, options: BuildOptions = {}): Promise<TestGateway> {
+  const { env = {}, clock = systemClock, messagingClock = clock, engine: change, log } = options;
   const closers: (() => Promise<unknown>)[] = [];
   t.after(async () => {
     for (const close of closers.reverse()) await close();
@@ -85,7 +90,7 @@ export async function build(t: TestContext, { env = {}, clock = systemClock, eng
   const opened = await openEngine(messagingConfig, { dataDir, clock });
   closers.push(() => opened.close());
   const engine = change === undefined ? opened : change(opened);
-  const messaging = await buildMessaging({ config: messagingConfig, engine, clock });
+  const messaging = await buildMessaging({ config: messagingConfig, engine, clock: messagingClock });
   let stopped: Promise<void> | undefined;
   const stopMessaging = (): Promise<void> => {
     stopped ??= messaging.close();
@@ -95,7 +100,7 @@ export async function build(t: TestContext, { env = {}, clock = systemClock, eng
   await messaging.listen({ host: '127.0.0.1', port: 0 });
   const { port } = messaging.server.address() as AddressInfo;
   const config = loadConfig(GatewayConfig, { ...variables, MESSAGING_URL: `http://127.0.0.1:${port}` });
-  const app = await buildGateway({ config, engine, clock });
+  const app = await buildGateway({ config, engine, clock, ...(log !== undefined && { log }) });
   closers.push(() => app.close());
   await app.ready();
 

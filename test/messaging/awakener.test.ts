@@ -6,8 +6,8 @@ import type { Member } from '../../shared/schemas/conversations.ts';
 const ID = 'g-AAAAAAAAAAAAAAAAAAAAAA';
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Ports that write down what is asked of them; `gate` holds every listing of members until it is opened. */
-function build(options: { members?: number; gated?: boolean } = {}) {
+/** Ports that write down what is asked of them; `gates` hold every listing of members, or every confirmation that was carried out, until they are opened. */
+function build(options: { members?: number; gated?: boolean; confirmGated?: boolean } = {}) {
   const userIds = Array.from({ length: options.members ?? 2 }, (_, i) => `u${String(i).padStart(5, '0')}`);
   const calls: string[] = [];
   const gates: (() => void)[] = [];
@@ -32,7 +32,9 @@ function build(options: { members?: number; gated?: boolean } = {}) {
       async confirmAwake(_id, { until, through }) {
         calls.push(`confirm ${until}`);
         confirmed.push(through);
-        return newcomers.shift() ?? 0;
+        const newcomer = newcomers.shift() ?? 0;
+        if (options.confirmGated) await new Promise<void>((resolve) => gates.push(resolve));
+        return newcomer;
       },
     },
     bus: {
@@ -100,6 +102,22 @@ test('a waking that runs serves later events too', async () => {
   assert.deepEqual(
     calls.filter((call) => call.startsWith('confirm')),
     ['confirm 100'],
+  );
+});
+
+test('a command that comes while the store confirms gets a pass of its own, for a newcomer of another process may not be told', async () => {
+  const { awakener, calls, gates } = build({ confirmGated: true });
+  const first = awakener.wake(ID, wake(5), plain);
+  await settled();
+  const second = awakener.wake(ID, wake(6, 101), plain);
+  gates.shift()?.();
+  await first;
+  await settled();
+  gates.shift()?.();
+  await second;
+  assert.deepEqual(
+    calls.filter((call) => !call.startsWith('publish')),
+    ['members 2', 'record 2 100', 'confirm 100', 'members 2', 'record 2 101', 'confirm 101'],
   );
 });
 

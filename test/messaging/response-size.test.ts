@@ -23,7 +23,8 @@ test('conversations whose events no longer fit in a sync are truncated, smaller 
 });
 
 test('joins whose events no longer fit give none, and their head tells that there are some', () => {
-  const join = (events: string[]) => ({ conversationId: 'g-AAAAAAAAAAAAAAAAAAAAAA', memberIds: ['ana'], events, head: 2, epoch: 'e1' });
+  const conversationId = 'g-AAAAAAAAAAAAAAAAAAAAAA';
+  const join = (events: string[]) => ({ conversationId, memberIds: ['ana'], events, head: 2, epoch: 'e1', activeFrom: 1 });
   const trimmed = trimJoins([join([half, 'a']), join([half, 'b']), join(['c', 'd'])]);
   assert.deepEqual(
     trimmed.map(({ events, head }) => [events.length, head]),

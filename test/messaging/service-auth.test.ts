@@ -108,3 +108,16 @@ test('a token with another algorithm, audience or shape is refused', async (t) =
     assert.equal(await accepts(bad), false, bad);
   }
 });
+
+for (const ahead of [SKEW_MS, -SKEW_MS]) {
+  test(`a gateway whose clock is ${ahead / 1000} s ahead is let in at every call`, async (t) => {
+    const { clock, accepts } = await build(t);
+    const own = new ManualClock(clock.now() + ahead);
+    const signer = signerOf(SECRET, own);
+    for (let second = 0; second < 90; second++) {
+      assert.equal(await accepts(signer.current()), true, `${second} s`);
+      clock.advance(1000);
+      own.advance(1000);
+    }
+  });
+}

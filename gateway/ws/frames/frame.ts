@@ -9,9 +9,9 @@ import type { Connection } from '../connection.ts';
 import type { TokenVerifier } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { PresenceWatch } from '../presence-watch.ts';
+import type { TopicJoiner } from '../topic-joiner.ts';
 import type { TopicRegistry } from '../topic-registry.ts';
 import type { UserDirectory } from '../user-directory.ts';
-import type { Waking } from '../waking.ts';
 
 /** What the handlers of frames work with; one object per process. */
 export interface FrameContext {
@@ -23,7 +23,7 @@ export interface FrameContext {
   tokens: TokenVerifier;
   users: UserDirectory;
   topics: TopicRegistry;
-  waking: Waking;
+  joiner: TopicJoiner;
   presence: PresenceWatch;
 }
 

@@ -1,99 +1,128 @@
-import { WAKING_MS } from '../../../shared/engine/engine.ts';
 import { ChatError } from '../../../shared/errors.ts';
+import type { Position } from '../../../shared/event-text.ts';
+import type { ClientFrameOf } from '../../../shared/schemas/frames.ts';
 import type { SyncConversation, UserSync } from '../../../shared/schemas/internal.ts';
+import type { ConversationId } from '../../../shared/schemas/primitives.ts';
 import type { Connection } from '../connection.ts';
-import type { ConversationTopic } from '../topic.ts';
+import type { ConversationTopic, Join } from '../topic.ts';
 import { jsonFrame } from '../wire.ts';
 import type { FrameContext, FrameHandler } from './frame.ts';
 
+type Cursors = NonNullable<ClientFrameOf<'sync'>['cursors']>;
+
+/** A topic that this sync lets the connection into. */
+interface Opened {
+  topic: ConversationTopic;
+  join: Join;
+}
+
 /**
- * Starts the flow of events on a connection. Subscribe first, then read from the cursors, then splice each conversation into its live
- * topic: whatever is published in between is caught by the topic, so there is neither gap nor double.
+ * Starts the flow of events on a connection. Subscribe first, then read from the cursors, then enter each topic at the head of its answer:
+ * whatever is published in between is caught by the topic, so there is neither gap nor double. A conversation that turns out to be active
+ * only in the answer is followed from the head that the answer told.
  */
 export const sync: FrameHandler<'sync'> = async (context, connection, frame) => {
   if (connection.syncState === 'syncing') throw new ChatError('CHAT_ERR_SYNC_RUNNING');
-  // A second sync, for cursors the first did not name, leaves what is live alone.
-  const wasSynced = connection.syncState === 'synced';
+  const before = connection.syncState;
   connection.beginRead();
   connection.syncState = 'syncing';
-  connection.wokenDuringSync = undefined;
+  connection.noticesDuringSync = undefined;
+  const cursors = frame.cursors ?? {};
+  const opened = new Map<ConversationId, Opened>();
   try {
     await context.users.get(connection.userId)?.subscribed;
-    const joined = await joinAwake(context, connection, frame.cursors ?? {});
+    await openActive(context, connection, cursors, opened);
     const serverTime = context.clock.now();
-    const request: UserSync = { userId: connection.userId, cursors: frame.cursors ?? {}, limit: context.config.WS_SYNC_EVENTS };
+    const request: UserSync = { userId: connection.userId, cursors, limit: context.config.WS_SYNC_EVENTS };
     if (frame.since !== undefined) request.since = frame.since;
     const conversations = await context.messaging.sync(request);
     if (connection.closing) return;
     for (const result of conversations) {
-      deliver(connection, result, frame.cursors?.[result.conversationId]?.epoch, joined.get(result.conversationId), serverTime);
-      joined.delete(result.conversationId);
+      deliver(context, connection, result, cursors[result.conversationId]?.epoch, opened.get(result.conversationId));
+      opened.delete(result.conversationId);
     }
-    // Awake a moment ago, but not the user's any more.
-    for (const topic of joined.values()) topic.leave(connection);
+    for (const [conversationId, { topic, join }] of opened) settleUntold(context, topic, join, cursors[conversationId]);
     connection.syncState = 'synced';
     connection.send(frame.ref === undefined ? { type: 'sync.done', serverTime } : { type: 'sync.done', ref: frame.ref, serverTime });
-    followWoken(context, connection);
   } catch (error) {
-    for (const topic of connection.topics ?? []) if (topic.isJoining(connection)) topic.leave(connection);
-    connection.syncState = 'fresh';
-    // What was live and joined anew has a hole now; the client starts over from its cursors.
-    if (wasSynced) connection.close('internalError');
+    for (const { topic, join } of opened.values()) undo(context, topic, join);
+    connection.syncState = before;
     throw error;
   } finally {
     connection.endRead();
+    followNoticed(context, connection);
   }
 };
 
-/** Joins the topics of the user's awake conversations; resolves when the bus delivers them. */
-async function joinAwake(context: FrameContext, connection: Connection, cursors: object): Promise<Map<string, ConversationTopic>> {
+/** Opens the topics of the user's active conversations, and again those that are live but for which the client names a cursor: it wants to go back. */
+async function openActive(context: FrameContext, connection: Connection, cursors: Cursors, opened: Map<ConversationId, Opened>) {
   const conversations = await context.messaging.awake(connection.userId);
-  const joined = new Map<string, ConversationTopic>();
-  if (connection.closing) return joined;
-  const room = context.config.WS_TOPICS - (connection.topics?.size ?? 0);
-  for (const { conversationId, epoch, until } of conversations.slice(0, room)) {
-    const topic = context.topics.open(conversationId, epoch, until);
-    if (topic.has(connection)) {
-      if (!Object.hasOwn(cursors, conversationId)) continue;
-      // The client names a cursor for what is live: it wants to go back, so it is let in anew from there.
-      topic.leave(connection);
-    }
-    topic.join(connection);
-    joined.set(conversationId, topic);
+  if (connection.closing) return;
+  for (const topic of [...(connection.topics ?? [])]) {
+    if (Object.hasOwn(cursors, topic.id)) opened.set(topic.id, { topic, join: topic.join(connection, topic.placeOf(connection)) });
   }
-  await Promise.all([...joined.values()].map((topic) => topic.subscribed));
-  return joined;
+  for (const { conversationId, until } of conversations) {
+    const known = context.topics.get(conversationId);
+    if (known?.has(connection) === true) {
+      known.until = Math.max(known.until, until);
+      continue;
+    }
+    if ((connection.topics?.size ?? 0) >= context.config.WS_TOPICS) break;
+    const topic = context.topics.open(conversationId, until);
+    opened.set(conversationId, { topic, join: topic.join(connection) });
+  }
+  await Promise.all([...opened.values()].map(({ topic }) => topic.subscribed));
 }
 
 function deliver(
+  context: FrameContext,
   connection: Connection,
   result: SyncConversation,
   heldEpoch: string | undefined,
-  topic: ConversationTopic | undefined,
-  serverTime: number,
+  opened: Opened | undefined,
 ): void {
   const { conversationId, head } = result;
+  const isOpen = opened?.topic.isWaiting(opened.join) === true;
   if (result.status === 'notMember') {
-    topic?.leave(connection);
+    if (isOpen) opened.topic.leave(connection);
+    connection.places?.delete(conversationId);
     connection.send({ type: 'conversation', conversationId, change: 'removed' });
     return;
   }
-  const epoch = result.epoch as string;
-  // Live already, from an earlier sync: its events came and come through the topic.
-  if (topic === undefined && followsLive(connection, conversationId)) return;
-  if (result.status === 'reset') connection.send({ type: 'sync.reset', conversationId, epoch, head });
-  else connection.outbox.reply(jsonFrame(pageText(result, epoch, heldEpoch)));
-  if (topic !== undefined) {
-    topic.splice(connection, head, epoch);
-  } else if (result.conversation !== undefined && result.conversation.updatedAt > serverTime - WAKING_MS) {
-    // Its waking may be under way, and would tell the same events again.
-    connection.rememberHead(conversationId, head, serverTime + 2 * WAKING_MS);
-  }
+  // Live or joining without this sync: its events come through the topic, from the place that the connection has there.
+  if (!isOpen && context.topics.get(conversationId)?.has(connection) === true) return;
+  const place: Position = { epoch: result.epoch as string, seq: head };
+  if (result.status === 'reset') connection.send({ type: 'sync.reset', conversationId, epoch: place.epoch, head });
+  else connection.outbox.reply(jsonFrame(pageText(result, place.epoch, heldEpoch)));
+  connection.places?.delete(conversationId);
+  if (isOpen) opened.topic.enter(opened.join, place);
+  else if (result.activeUntil !== undefined) context.joiner.followFrom(connection, conversationId, place, result.activeUntil);
 }
 
-function followsLive(connection: Connection, conversationId: string): boolean {
-  for (const topic of connection.topics ?? []) if (topic.id === conversationId) return true;
-  return false;
+/** The answer does not tell of this conversation: the cursor is at its head, or the user is no member any more. */
+function settleUntold(context: FrameContext, topic: ConversationTopic, join: Join, cursor: Cursors[string] | undefined): void {
+  if (!topic.isWaiting(join)) return;
+  const epoch = cursor?.epoch ?? join.place?.epoch;
+  if (cursor === undefined || epoch === undefined) {
+    topic.leave(join.connection);
+    return;
+  }
+  join.place = { epoch, seq: cursor.seq };
+  context.joiner.ask(topic, join);
+}
+
+/** The sync failed. What was live before goes on from its place; the rest waits for the next sync. */
+function undo(context: FrameContext, topic: ConversationTopic, join: Join): void {
+  if (!topic.isWaiting(join)) return;
+  if (join.place === undefined) topic.leave(join.connection);
+  else context.joiner.ask(topic, join);
+}
+
+function followNoticed(context: FrameContext, connection: Connection): void {
+  const notices = connection.noticesDuringSync;
+  connection.noticesDuringSync = undefined;
+  if (connection.closing || connection.syncState !== 'synced') return;
+  for (const notice of notices?.values() ?? []) context.joiner.follow([connection], notice);
 }
 
 function pageText(result: SyncConversation, epoch: string, heldEpoch: string | undefined): string {
@@ -101,12 +130,4 @@ function pageText(result: SyncConversation, epoch: string, heldEpoch: string | u
   const truncated = result.status === 'truncated' ? '"truncated":true,' : '';
   const conversation = result.conversation === undefined ? '' : `"conversation":${JSON.stringify(result.conversation)},`;
   return `{"type":"sync.page","conversationId":"${result.conversationId}","epoch":"${epoch}","head":${result.head},${truncated}${continues}${conversation}"events":[${result.events.join(',')}]}`;
-}
-
-function followWoken(context: FrameContext, connection: Connection): void {
-  const woken = connection.wokenDuringSync;
-  connection.wokenDuringSync = undefined;
-  for (const [conversationId, { from, until, epoch }] of woken ?? []) {
-    context.waking.follow(connection.userId, [connection], { conversationId, from, until, epoch });
-  }
 }

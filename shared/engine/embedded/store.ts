@@ -19,7 +19,7 @@ import { KeyReads } from './reads/keys.ts';
 import { LogReads } from './reads/log.ts';
 import { readSync, type SyncQuestion } from './reads/sync.ts';
 import { breathe } from './reads/turns.ts';
-import { ViewReads } from './reads/views.ts';
+import { type Place, ViewReads } from './reads/views.ts';
 import type { Job, PackedResults } from './write/jobs.ts';
 import { Writer } from './writer.ts';
 
@@ -102,16 +102,18 @@ export class EmbeddedStore implements Store {
     return this.#readLong(() => readSync(this.#views, this.#events, request));
   }
 
-  async joins(requests: readonly JoinRequest[]): Promise<JoinResult[]> {
+  async joins(requests: readonly JoinRequest[], now: number): Promise<JoinResult[]> {
     return this.#readLong(async () => {
       const results: JoinResult[] = [];
-      for (const { conversationId, after, userIds } of requests) {
+      for (const { conversationId, after, epoch: seenIn, userIds } of requests) {
         const found = this.#views.head(conversationId);
         if (found === undefined) continue;
         const { n, head, epoch } = found;
         const memberIds = this.#views.membersAmong(n, userIds);
-        const events = memberIds.length === 0 ? [] : this.#events.forward(n, after, head, JOIN_EVENTS);
-        results.push({ conversationId, memberIds, events, head, epoch });
+        const result: JoinResult = { conversationId, memberIds, events: [], head, epoch, activeFrom: activeFrom(found, now) };
+        if (seenIn !== epoch || after > head) result.reset = true;
+        else if (memberIds.length > 0) result.events = this.#events.forward(n, after, head, JOIN_EVENTS);
+        results.push(result);
         await breathe(results.length);
       }
       return results;
@@ -153,8 +155,8 @@ export class EmbeddedStore implements Store {
       for (const conversationId of conversationIds) {
         const found = this.#views.head(conversationId);
         if (found === undefined) continue;
-        const { head, epoch, awakeUntil } = found;
-        heads.push({ conversationId, head, epoch, awakeUntil });
+        const { head, epoch, awakeUntil, uncoveredFrom } = found;
+        heads.push({ conversationId, head, epoch, awakeUntil, ...(uncoveredFrom > 0 ? { activating: true as const } : {}) });
         await breathe(heads.length);
       }
       return heads;
@@ -285,4 +287,8 @@ function asChatError(error: unknown): unknown {
   if (code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE')
     return new ChatError('CHAT_ERR_STORE_UNAVAILABLE', undefined, { cause: error });
   return error;
+}
+
+function activeFrom({ head, awakeUntil, awakeFrom, uncoveredFrom }: Place, now: number): number {
+  return (awakeUntil > now ? awakeFrom : uncoveredFrom) || head + 1;
 }

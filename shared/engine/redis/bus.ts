@@ -86,7 +86,7 @@ export class RedisBus implements Bus {
     const { waiting } = subscription;
     this.#waiting.add(subscription);
     this.#sweep ??= setInterval(() => this.#giveUp(), 250).unref();
-    return new Promise((resolve, reject) => waiting.push({ resolve, reject, since: Date.now() }));
+    return new Promise((resolve, reject) => waiting.push({ resolve, reject, since: performance.now() }));
   }
 
   async unsubscribe(topic: string): Promise<void> {
@@ -226,7 +226,7 @@ export class RedisBus implements Bus {
   }
 
   #giveUp(): void {
-    const before = Date.now() - this.#subscribeMs;
+    const before = performance.now() - this.#subscribeMs;
     for (const subscription of this.#waiting) {
       if ((subscription.waiting[0]?.since ?? 0) > before) continue;
       this.#subscriptions.delete(subscription.channel);

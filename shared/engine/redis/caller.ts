@@ -70,7 +70,7 @@ export class Caller {
   async run(calls: readonly Call[]): Promise<(unknown | ChatError)[]> {
     const outcomes: Outcome[] = new Array(calls.length);
     if (calls.length === 0) return outcomes;
-    const start = Date.now();
+    const start = performance.now();
     const deadline = start + this.#deadlineMs;
     let pending = [...calls.keys()];
     let wait = BACKOFF_MIN_MS;
@@ -88,7 +88,7 @@ export class Caller {
         const call = calls[i] as Call;
         const verdict = judge(outcome);
         if (verdict.what === 'final' || (verdict.what === 'unknown' && !call.repeatable)) continue;
-        if (verdict.what === 'again' && verdict.down && Date.now() - start >= DOWN_MS) continue;
+        if (verdict.what === 'again' && verdict.down && performance.now() - start >= DOWN_MS) continue;
         again.push(i);
         if (verdict.what === 'again' && verdict.ask !== undefined) {
           asking.set(i, verdict.ask);
@@ -100,10 +100,10 @@ export class Caller {
           pause = true;
         }
       }
-      if (again.length === 0 || this.#closed || Date.now() + wait >= deadline) break;
+      if (again.length === 0 || this.#closed || performance.now() + wait >= deadline) break;
       pending = again;
       for (const shard of missing) await loadLibrary(shard.client, this.#library).catch(() => undefined);
-      if (refresh) await Promise.race([this.shards.refresh(), sleep(deadline - Date.now())]);
+      if (refresh) await Promise.race([this.shards.refresh(), sleep(deadline - performance.now())]);
       if (pause) {
         await sleep(wait * (0.5 + Math.random() / 2));
         wait = Math.min(BACKOFF_MAX_MS, wait * 2);
@@ -153,7 +153,7 @@ export class Caller {
     for (const indexes of groups.values()) for (const i of indexes) outcomes[i] = TIMED_OUT;
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(1, deadline - Date.now()));
+      timer = setTimeout(resolve, Math.max(1, deadline - performance.now()));
     });
     await Promise.race([Promise.all(sends), over]);
     clearTimeout(timer);

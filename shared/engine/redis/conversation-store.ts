@@ -13,7 +13,7 @@ import type {
   SyncConversation,
 } from '../../schemas/internal.ts';
 import type { ConversationId, ConversationKind, Cursor, Epoch, Role, UserId } from '../../schemas/primitives.ts';
-import { CLOCK_SKEW_MS, JOIN_EVENTS, type StoreLimits, WAKING_MS } from '../engine.ts';
+import { CLOCK_SKEW_MS, JOIN_EVENTS, type StoreLimits } from '../engine.ts';
 import type { CommandRequest, ConversationStore, StoreResult, Wake } from '../store.ts';
 import type { Caller } from './caller.ts';
 import { CommandCalls, toResult, UNANNOUNCED } from './commands.ts';
@@ -162,7 +162,7 @@ export class RedisConversationStore implements ConversationStore {
     for (const id of awake.keys()) ids.add(id);
     const indexed = new Set(index);
     const others = index.filter((id) => !ids.has(id));
-    for (const id of since === undefined ? others : await this.#activeSince(others, since - CLOCK_SKEW_MS)) ids.add(id);
+    for (const id of since === undefined ? others : await this.#activeSince(others, since - 2 * CLOCK_SKEW_MS, now)) ids.add(id);
 
     const result: SyncConversation[] = [];
     let pending = [...ids];
@@ -179,7 +179,7 @@ export class RedisConversationStore implements ConversationStore {
           if (indexed.has(conversationId)) stale.push(conversationId);
           continue;
         }
-        const [status, view, ...entries] = reply as [string, string[], ...string[]];
+        const [status, view, awakeUntil, activating, ...entries] = reply as [string, string[], number, number, ...string[]];
         if (status === 'beyond' && !beyond.has(conversationId)) {
           beyond.set(conversationId, cursor?.seq ?? 0);
           again.push(conversationId);
@@ -187,11 +187,14 @@ export class RedisConversationStore implements ConversationStore {
         }
         const conversation = toConversation(conversationId, view);
         const { head, epoch } = conversation;
-        const quiet = !awake.has(conversationId) && conversation.updatedAt < now - WAKING_MS;
-        if (status === 'events' && cursor !== undefined && entries.length === 0 && quiet) continue;
+        const until = Math.max(awake.get(conversationId) ?? 0, awakeUntil);
+        const active = until > now || activating === 1;
+        if (status === 'events' && cursor !== undefined && entries.length === 0 && !active) continue;
         const known = status === 'beyond' ? 'reset' : (status as SyncConversation['status']);
         const events = cursor === undefined ? [] : toEvents(cursor.seq + 1, epoch, entries);
-        result.push({ conversationId, status: known, conversation, events, head, epoch });
+        const part: SyncConversation = { conversationId, status: known, conversation, events, head, epoch };
+        if (active) part.activeUntil = Math.max(until, now);
+        result.push(part);
       }
       await this.#repair(new Map(again.map((id) => [id, beyond.get(id) as number])));
       pending = again;
@@ -221,14 +224,18 @@ export class RedisConversationStore implements ConversationStore {
     return (await this.#caller.one(plain(slot, 'HKEYS', [conversations]))) as ConversationId[];
   }
 
-  async #activeSince(ids: readonly ConversationId[], since: number): Promise<ConversationId[]> {
+  /** Those with an event since then, and those that are active or being activated. */
+  async #activeSince(ids: readonly ConversationId[], since: number, now: number): Promise<ConversationId[]> {
     const replies = await this.#caller.all(
       ids.map((id) => {
         const { slot, meta } = this.#keys.conversation(id);
-        return plain(slot, 'HGET', [meta, 'updatedAt']);
+        return plain(slot, 'HMGET', [meta, 'updatedAt', 'awakeUntil', 'uncoveredFrom']);
       }),
     );
-    return ids.filter((_, i) => Number(replies[i] ?? 0) >= since);
+    return ids.filter((_, i) => {
+      const [updatedAt, awakeUntil, uncoveredFrom] = replies[i] as (string | null)[];
+      return Number(updatedAt ?? 0) >= since || Number(awakeUntil ?? 0) > now || uncoveredFrom != null;
+    });
   }
 
   /** Drops entries of a user's index that proved untrue. Nobody waits for it. */
@@ -241,11 +248,11 @@ export class RedisConversationStore implements ConversationStore {
     );
   }
 
-  async joins(requests: readonly JoinRequest[]): Promise<JoinResult[]> {
+  async joins(requests: readonly JoinRequest[], now: number): Promise<JoinResult[]> {
     const calls = () =>
-      requests.map(({ conversationId, after, userIds }) => {
+      requests.map(({ conversationId, after, epoch, userIds }) => {
         const k = this.#keys.conversation(conversationId);
-        return this.#caller.read(k.slot, 'join', [k.meta, k.log, k.reactions], [after, JOIN_EVENTS, ...userIds]);
+        return this.#caller.read(k.slot, 'join', [k.meta, k.log, k.reactions], [after, epoch, JOIN_EVENTS, now, ...userIds]);
       });
     let replies = await this.#caller.all(calls());
     const beyond = new Map<ConversationId, number>();
@@ -260,8 +267,10 @@ export class RedisConversationStore implements ConversationStore {
     return requests.flatMap(({ conversationId, after }, i) => {
       const reply = replies[i];
       if (!Array.isArray(reply)) return [];
-      const [head, epoch, , memberIds, ...entries] = reply as [number, Epoch, string, UserId[], ...string[]];
-      return [{ conversationId, memberIds, events: toEvents(after + 1, epoch, entries), head, epoch }];
+      const [head, epoch, worth, activeFrom, memberIds, ...entries] = reply as [number, Epoch, string, number, UserId[], ...string[]];
+      const result: JoinResult = { conversationId, memberIds, events: toEvents(after + 1, epoch, entries), head, epoch, activeFrom };
+      if (worth !== 'ok') result.reset = true;
+      return [result];
     });
   }
 
@@ -316,13 +325,14 @@ export class RedisConversationStore implements ConversationStore {
     const replies = await this.#caller.all(
       conversationIds.map((id) => {
         const { slot, meta } = this.#keys.conversation(id);
-        return plain(slot, 'HMGET', [meta, 'seq', 'epoch', 'awakeUntil']);
+        return plain(slot, 'HMGET', [meta, 'seq', 'epoch', 'awakeUntil', 'uncoveredFrom']);
       }),
     );
     return conversationIds.flatMap((conversationId, i) => {
-      const [head, epoch, awakeUntil] = replies[i] as (string | null)[];
+      const [head, epoch, awakeUntil, uncoveredFrom] = replies[i] as (string | null)[];
       if (head == null || epoch == null) return [];
-      return [{ conversationId, head: Number(head), epoch, awakeUntil: Number(awakeUntil ?? 0) }];
+      const activating = uncoveredFrom == null ? {} : { activating: true as const };
+      return [{ conversationId, head: Number(head), epoch, awakeUntil: Number(awakeUntil ?? 0), ...activating }];
     });
   }
 

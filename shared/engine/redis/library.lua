@@ -590,7 +590,7 @@ local function entries(out, log, reactions, first, last)
 end
 
 -- KEYS meta log reactions; ARGV user seq ('' without a cursor) epoch limit
--- Replies with status, the view, and the events.
+-- Replies with status, the view, until when the conversation is awake, whether an activation is not confirmed (1 or 0), and the events.
 local function sync(K, A)
   local v, err = view(K[1], A[1])
   if err then return err end
@@ -600,7 +600,8 @@ local function sync(K, A)
     if worth ~= 'ok' then status = worth
     elseif head - after > tonumber(A[4]) then status = 'truncated' end
   end
-  local out = { status, v }
+  local activity = call('HMGET', K[1], 'awakeUntil', 'uncoveredFrom')
+  local out = { status, v, tonumber(activity[1] or 0), activity[2] and 1 or 0 }
   if after and status == 'events' then entries(out, K[2], K[3], after + 1, head) end
   return out
 end
@@ -616,18 +617,26 @@ local function range(K, A)
   return out
 end
 
--- KEYS meta log reactions; ARGV after limit user … Replies with head, epoch, what the position is worth, the members among the users,
--- and the events.
+-- The first seq of the period of activity at `now`; the next seq when there is none.
+local function activeFrom(head, now, awakeUntil, awakeFrom, uncoveredFrom)
+  local from
+  if tonumber(awakeUntil or 0) > now then from = awakeFrom else from = uncoveredFrom end
+  return tonumber(from or head + 1)
+end
+
+-- KEYS meta log reactions; ARGV after epoch limit now user … Replies with head, epoch, what the position is worth, the first seq of the
+-- period of activity, the members among the users, and the events.
 local function join(K, A)
-  local v = call('HMGET', K[1], 'seq', 'epoch')
+  local v = call('HMGET', K[1], 'seq', 'epoch', 'awakeUntil', 'awakeFrom', 'uncoveredFrom')
   if not v[1] then return 'CONVERSATION_NOT_FOUND' end
   local head, after, members = tonumber(v[1]), tonumber(A[1]), {}
-  for i = 3, #A do
+  for i = 5, #A do
     if call('HEXISTS', K[1], 'u:' .. A[i]) == 1 then members[#members + 1] = A[i] end
   end
-  if #members == 0 then return { head, v[2], 'ok', members } end
-  local worth = after > head and 'beyond' or 'ok'
-  return entries({ head, v[2], worth, members }, K[2], K[3], after + 1, math.min(head, after + tonumber(A[2])))
+  local worth = judge(K[1], after, A[2], head, v[2])
+  local out = { head, v[2], worth, activeFrom(head, tonumber(A[4]), v[3], v[4], v[5]), members }
+  if worth ~= 'ok' or #members == 0 then return out end
+  return entries(out, K[2], K[3], after + 1, math.min(head, after + tonumber(A[3])))
 end
 
 -- KEYS meta log reactions; ARGV user before|after seq limit all|messages
@@ -679,9 +688,7 @@ end
 local function awake(K, A)
   local v = call('HMGET', K[1], 'seq', 'epoch', 'awakeUntil', 'awakeFrom', 'uncoveredFrom', 'u:' .. A[1])
   if not v[6] then return 'NOT_MEMBER' end
-  local from
-  if tonumber(v[3] or 0) > tonumber(A[2]) then from = v[4] else from = v[5] end
-  return { tonumber(v[1]), v[2], tonumber(from or v[1] + 1) }
+  return { tonumber(v[1]), v[2], activeFrom(tonumber(v[1]), tonumber(A[2]), v[3], v[4], v[5]) }
 end
 
 -- KEYS an index of a user (hash: what -> written at), perhaps a sorted set; ARGV what before. Forgets an entry that was found not to be

@@ -8,12 +8,22 @@ interface Timer {
 
 /** Time that moves only when a test says so. */
 export class FakeClock implements ClientClock {
-  private time = 1_763_910_000_000;
+  private time = 1000;
+  private wall = 1_763_910_000_000 - 1000;
   private order = 0;
   private readonly timers = new Set<Timer>();
 
   now(): number {
+    return this.wall + this.time;
+  }
+
+  monotonic(): number {
     return this.time;
+  }
+
+  /** Somebody sets the device's clock; no time passes. */
+  step(ms: number): void {
+    this.wall += ms;
   }
 
   setTimeout(run: () => void, ms: number): unknown {

@@ -24,7 +24,8 @@ export function messagesContract(open: OpenEngine): void {
       assert.ok(data.clientMessageId);
       const history = await kit.store.history({ userId: 'bob', conversationId: room.id, limit: 10, messagesOnly: true });
       const sync = await kit.store.sync({ userId: 'bob', cursors: { [room.id]: { seq: 1 } }, limit: 10, now: kit.clock.now() });
-      const joined = await kit.store.joins([{ conversationId: room.id, after: 1, userIds: ['bob'] }]);
+      const { epoch } = await room.view('bob');
+      const joined = await kit.store.joins([{ conversationId: room.id, after: 1, epoch, userIds: ['bob'] }], kit.clock.now());
       for (const text of [history.events[0], sync[0]?.events[0], joined[0]?.events[0]]) {
         assert.equal(JSON.parse(text ?? '{}').data.text, 'hello');
       }

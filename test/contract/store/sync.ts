@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AWAKE_MS, CLOCK_SKEW_MS, JOIN_EVENTS, WAKING_MS } from '../../../shared/engine/engine.ts';
+import { AWAKE_MS, CLOCK_SKEW_MS, JOIN_EVENTS } from '../../../shared/engine/engine.ts';
 import { decodeEvent } from '../../../shared/event-text.ts';
 import { newEventId } from '../../../shared/ids.ts';
 import type { SyncConversation } from '../../../shared/schemas/internal.ts';
@@ -42,7 +42,7 @@ export function syncContract(open: OpenEngine): void {
       const kit = await Kit.open(t, open);
       const [behind, current, fresh] = [await kit.group('ana', 'bob'), await kit.group('ana', 'bob'), await kit.group('ana', 'bob')];
       for (const room of [behind, current]) await fill(room, 5);
-      kit.clock.advance(2 * WAKING_MS);
+      for (const room of [behind, current, fresh]) await room.wake(['ana', 'bob'], kit.clock.now());
       const { epoch } = await behind.view('bob');
       const answer = await sync(kit, [
         [behind, { seq: 3, epoch }],
@@ -56,12 +56,20 @@ export function syncContract(open: OpenEngine): void {
       assert.deepEqual(seqs(answer.get(fresh.id)), [1]);
     });
 
-    test('answers a conversation at its head that was active a moment ago, since its waking may be under way', async (t) => {
+    test('says of a conversation at its head that it is active while an activation is not confirmed, however long that takes', async (t) => {
       const kit = await Kit.open(t, open);
       const room = await kit.group('ana', 'bob');
       const { seq } = await room.send('ana', 'text');
-      const page = (await sync(kit, [[room, { seq }]], { since: kit.clock.now() + AWAKE_MS })).get(room.id);
-      assert.deepEqual([page?.status, page?.events, page?.head], ['events', [], seq]);
+      kit.clock.advance(24 * AWAKE_MS);
+      for (const cursors of [[[room, { seq }]], []] as [Room, Cursor][][]) {
+        const page = (await sync(kit, cursors, { since: kit.clock.now() })).get(room.id);
+        assert.deepEqual([page?.status, page?.events, page?.head, page?.activeUntil], ['events', [], seq, kit.clock.now()]);
+      }
+      const [head] = await kit.store.heads([room.id]);
+      assert.equal(head?.activating, true);
+      await room.wake(['ana', 'bob'], kit.clock.now());
+      assert.equal((await sync(kit, [[room, { seq }]])).size, 0);
+      assert.equal((await kit.store.heads([room.id]))[0]?.activating, undefined);
     });
 
     test('starts a conversation without a cursor at its head', async (t) => {
@@ -78,6 +86,7 @@ export function syncContract(open: OpenEngine): void {
       await room.wake(['ana', 'bob'], kit.clock.now() + AWAKE_MS);
       const answer = await sync(kit, [[room, { seq: 1 }]]);
       assert.deepEqual([answer.get(room.id)?.status, answer.get(room.id)?.events, answer.get(room.id)?.head], ['events', [], 1]);
+      assert.equal(answer.get(room.id)?.activeUntil, kit.clock.now() + AWAKE_MS);
       kit.clock.advance(AWAKE_MS);
       assert.equal((await sync(kit, [[room, { seq: 1 }]])).size, 0);
     });
@@ -123,6 +132,7 @@ export function syncContract(open: OpenEngine): void {
       const kit = await Kit.open(t, open);
       const [quiet, awake, named] = [await kit.group('ana', 'bob'), await kit.group('ana', 'bob'), await kit.group('ana', 'bob')];
       await awake.wake(['ana', 'bob'], kit.clock.now() + 24 * 3_600_000);
+      for (const room of [quiet, named]) await room.wake(['ana', 'bob'], kit.clock.now());
       await fill(named, 1);
       kit.clock.advance(3_600_000);
       const since = kit.clock.now();
@@ -147,24 +157,51 @@ export function syncContract(open: OpenEngine): void {
       const [room, other] = [await kit.group('ana', 'bob'), await kit.group('ana')];
       await fill(room, 3);
       const { epoch } = await room.view('ana');
-      const answer = await kit.store.joins([
-        { conversationId: room.id, after: 2, userIds: ['bob', 'eve', 'ana'] },
-        { conversationId: kit.nowhere().id, after: 0, userIds: ['bob'] },
-        { conversationId: other.id, after: 0, userIds: ['eve'] },
-        { conversationId: room.id, after: 9, userIds: ['bob'] },
-      ]);
-      assert.equal(answer.length, 3);
-      const [first, second, third] = answer;
+      const answer = await kit.store.joins(
+        [
+          { conversationId: room.id, after: 2, epoch, userIds: ['bob', 'eve', 'ana'] },
+          { conversationId: kit.nowhere().id, after: 0, epoch, userIds: ['bob'] },
+          { conversationId: other.id, after: 0, epoch: (await other.view('ana')).epoch, userIds: ['eve'] },
+          { conversationId: room.id, after: 9, epoch, userIds: ['bob'] },
+          { conversationId: room.id, after: 2, epoch: 'another', userIds: ['bob'] },
+        ],
+        kit.clock.now(),
+      );
+      assert.equal(answer.length, 4);
+      const [first, second, third, fourth] = answer;
       assert.deepEqual([new Set(first?.memberIds), seqs(first), first?.head, first?.epoch], [new Set(['ana', 'bob']), [3, 4], 4, epoch]);
       assert.deepEqual([second?.conversationId, second?.memberIds, second?.events], [other.id, [], []]);
-      assert.deepEqual([third?.memberIds, third?.events, third?.head], [['bob'], [], 4]);
+      assert.deepEqual([third?.memberIds, third?.events, third?.head, third?.reset], [['bob'], [], 4, true]);
+      assert.deepEqual([fourth?.memberIds, fourth?.events, fourth?.epoch, fourth?.reset], [['bob'], [], epoch, true]);
+      assert.deepEqual([first?.reset, second?.reset], [undefined, undefined]);
+    });
+
+    test('a join tells with which seq the period of activity began', async (t) => {
+      const kit = await Kit.open(t, open);
+      const room = await kit.group('ana', 'bob');
+      const { epoch } = await room.view('ana');
+      const from = async (): Promise<number | undefined> =>
+        (await kit.store.joins([{ conversationId: room.id, after: 0, epoch, userIds: ['bob'] }], kit.clock.now()))[0]?.activeFrom;
+      await fill(room, 2);
+      assert.equal(await from(), 1, 'not confirmed yet');
+      await room.wake(['ana', 'bob'], kit.clock.now() + AWAKE_MS);
+      await fill(room, 2);
+      assert.equal(await from(), 1, 'active');
+      kit.clock.advance(2 * AWAKE_MS);
+      assert.equal(await from(), 6, 'quiet');
+      await fill(room, 1);
+      assert.equal(await from(), 6, 'being activated again');
+      await room.wake(['ana', 'bob'], kit.clock.now() + AWAKE_MS);
+      await fill(room, 1);
+      assert.equal(await from(), 6, 'active again');
     });
 
     test('bounds what one join reads', async (t) => {
       const kit = await Kit.open(t, open);
       const room = await kit.group('ana', 'bob');
       await fill(room, JOIN_EVENTS + 5);
-      const [join] = await kit.store.joins([{ conversationId: room.id, after: 0, userIds: ['bob'] }]);
+      const { epoch } = await room.view('bob');
+      const [join] = await kit.store.joins([{ conversationId: room.id, after: 0, epoch, userIds: ['bob'] }], kit.clock.now());
       assert.deepEqual(seqs(join), range(1, JOIN_EVENTS));
       assert.equal(join?.head, JOIN_EVENTS + 6);
     });

@@ -150,3 +150,23 @@ test('says so when no issuer is configured', async (t) => {
 test('refuses to start with an issuer and no audience', async (t) => {
   await assert.rejects(build(t, { env: { OIDC_ISSUER: 'https://issuer.example' } }), { name: 'ConfigError', message: /^OIDC_AUDIENCE/ });
 });
+
+test('a clock that was set back does not keep an issuer that failed from being asked again', async (t) => {
+  const clock = new ManualClock(Date.now());
+  const { issuer, signIn } = await setUp(t, { clock });
+  issuer.fault.status = 500;
+  assertError(await signIn(await issuer.token()), 503, 'CHAT_ERR_UNAVAILABLE');
+  delete issuer.fault.status;
+  clock.step(-60_000);
+  clock.advance(5000);
+  assert.equal((await signIn(await issuer.token())).status, 201);
+});
+
+test('after a step of the clock the keys of the issuer are read anew', async (t) => {
+  const clock = new ManualClock(Date.now());
+  const { issuer, signIn } = await setUp(t, { clock });
+  assert.equal((await signIn(await issuer.token())).status, 201);
+  clock.step(-60_000);
+  for (let i = 0; i < 2; i++) assert.equal((await signIn(await issuer.token())).status, 201);
+  assert.deepEqual(issuer.requests, ['/.well-known/openid-configuration', '/keys', '/.well-known/openid-configuration', '/keys']);
+});

@@ -139,3 +139,14 @@ test('refuses unusable keys in the environment with one line that does not show 
     });
   }
 });
+
+test('a clock that was set back does not keep a gateway from reading a key it does not know', async (t) => {
+  const { store } = await keyStore(t);
+  const clock = new ManualClock();
+  const keys = await open(t, store, clock);
+  const second = await createSigningKey(clock.now());
+  await store.addSigningKey(second, { keep: 2 });
+  clock.step(-2 * 60 * 60_000);
+  clock.advance(5000);
+  assert.ok(await keys.verifier(second.kid));
+});

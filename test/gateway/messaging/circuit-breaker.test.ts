@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CircuitBreaker } from '../../../gateway/messaging/circuit-breaker.ts';
+import { CLOCK_STEPS_MS, stepName } from '../../helpers/clock-steps.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 
 function build() {
@@ -67,3 +68,15 @@ test('says how long to wait', () => {
   clock.advance(wait);
   assert.ok(breaker.enter());
 });
+
+for (const step of CLOCK_STEPS_MS) {
+  test(`a clock set ${stepName(step)} neither shortens the pause nor makes it longer`, () => {
+    const { breaker, clock } = build();
+    trip(breaker);
+    clock.step(step);
+    assert.equal(breaker.enter(), undefined);
+    assert.ok(breaker.retryAfterMs <= 1500, String(breaker.retryAfterMs));
+    clock.advance(1250);
+    assert.ok(breaker.enter());
+  });
+}

@@ -39,9 +39,9 @@ function build(userIds: readonly string[], options: { gated?: boolean } = {}) {
         return [{ conversationId: `c-${userId}` }];
       },
     } as never,
-    waking: {
-      follow: (userId: string, connections: readonly Connection[], { conversationId }: { conversationId: string }) =>
-        followed.push(`${userId} ${connections.length} ${conversationId}`),
+    joiner: {
+      follow: (connections: readonly Connection[], { conversationId }: { conversationId: string }) =>
+        followed.push(`${connections[0]?.userId} ${connections.length} ${conversationId}`),
     } as never,
     clock: new ManualClock(),
     log: { warn() {} } as never,

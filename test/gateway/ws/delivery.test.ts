@@ -255,6 +255,21 @@ function withEpoch(engine: Engine, renamed: () => { from: string; to: string } |
           return { ...range, events: reset ? [] : range.events.map(rename), epoch: current, ...(reset ? { reset: true as const } : {}) };
         };
       }
+      if (name === 'joins') {
+        return async (...[requests, now]: Parameters<typeof target.joins>) => {
+          const names = renamed();
+          const results = await target.joins(
+            requests.map((request) => (names === undefined ? request : { ...request, epoch: names.from })),
+            now,
+          );
+          return results.map((result, i) => {
+            if (names === undefined) return result;
+            const reset = requests[i]?.epoch !== names.to && !goesOn;
+            const events = reset ? [] : result.events.map(rename);
+            return { ...result, events, epoch: names.to, ...(reset ? { reset: true as const } : {}) };
+          });
+        };
+      }
       const value = Reflect.get(target, name) as unknown;
       return typeof value === 'function' ? value.bind(target) : value;
     },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Connection } from '../../../gateway/ws/connection.ts';
-import { ConversationTopic } from '../../../gateway/ws/topic.ts';
+import { ConversationTopic, type Join } from '../../../gateway/ws/topic.ts';
 import { Turn } from '../../../gateway/ws/turn.ts';
 import { encodeEvent, encodeEventTail } from '../../../shared/event-text.ts';
 import { readFrames } from '../../helpers/wire-frames.ts';
@@ -24,32 +24,37 @@ function build(head: number | null = 0) {
     {
       turn: new Turn(),
       repair: () => asked.push('repair'),
-      onRemoved: (_topic, userId, connections, seq) => asked.push(`removed ${connections.length} of ${userId} at ${seq}`),
+      rejoin: (_topic, { connection, place }) => asked.push(`rejoin ${connection.userId} from ${place?.epoch} ${place?.seq}`),
+      onRemoved: (_topic, connections, { seq }) => asked.push(`removed ${connections.length} of ${connections[0]?.userId} at ${seq}`),
       onEmpty: () => asked.push('empty'),
       onDelivered: () => {},
+      onViolation: (_topic, connection) => asked.push(`violation ${connection.userId}`),
     },
     conversationId,
-    'e1',
   );
-  if (head !== null) topic.activate(head);
-  const connect = (userId = 'bob', joinedAt: number | null = topic.head ?? null) => {
+  const joins = new Map<Connection, Join>();
+  const connect = (userId = 'bob', joinedAt: number | null = topic.position?.seq ?? null) => {
     const sent: Buffer[] = [];
     const control: unknown[] = [];
-    const closed: string[] = [];
     const connection = {
       userId,
       background: false,
       topics: undefined,
       outbox: { push: (frame: Buffer) => sent.push(frame) },
       send: (frame: unknown) => control.push(frame),
-      close: (reason: string) => closed.push(reason),
     } as unknown as Connection;
-    topic.join(connection);
-    if (joinedAt !== null) topic.splice(connection, joinedAt, topic.epoch);
+    joins.set(connection, topic.join(connection));
+    if (joinedAt !== null) enter(connection, joinedAt);
     const events = (): { seq?: number; type: string }[] => readFrames(Buffer.concat(sent)).map((text) => JSON.parse(text));
-    return { connection, sent, control, closed, seqs: () => events().map(({ seq }) => seq), events };
+    return { connection, sent, control, seqs: () => events().map(({ seq }) => seq), events };
   };
-  return { topic, asked, connect };
+  /** An answer gave the connection everything up to `seq`. */
+  const enter = (connection: Connection, seq: number, epoch = 'e1'): void => topic.enter(joins.get(connection) as Join, { epoch, seq });
+  if (head !== null) {
+    topic.leave(connect('first', head).connection);
+    asked.length = 0;
+  }
+  return { topic, asked, connect, enter };
 }
 
 test('delivers contiguous events and drops what it has delivered before', () => {
@@ -85,14 +90,14 @@ test('gives every member of a busy turn the same one buffer', () => {
 });
 
 test('splices a newcomer in without gap or double, whatever was published while its missed events were read', () => {
-  const { topic, connect } = build();
+  const { topic, connect, enter } = build();
   const bob = connect('bob');
   topic.receive(payload(1));
   const cid = connect('cid', null);
   topic.receive(payload(2));
   topic.receive(payload(3));
   // The read happened after 2 and before 3: 1 and 2 went out in its page.
-  topic.splice(cid.connection, 2, 'e1');
+  enter(cid.connection, 2);
   topic.receive(payload(4));
   topic.flush();
   assert.deepEqual(bob.seqs(), [1, 2, 3, 4]);
@@ -100,10 +105,10 @@ test('splices a newcomer in without gap or double, whatever was published while 
 });
 
 test('a newcomer whose read was ahead of the bus gets nothing twice when the bus catches up', () => {
-  const { topic, asked, connect } = build();
+  const { topic, asked, connect, enter } = build();
   const bob = connect('bob');
   const cid = connect('cid', null);
-  topic.splice(cid.connection, 2, 'e1');
+  enter(cid.connection, 2);
   assert.ok(asked.includes('repair'));
   for (const seq of [1, 2, 3]) topic.receive(payload(seq));
   topic.flush();
@@ -112,10 +117,10 @@ test('a newcomer whose read was ahead of the bus gets nothing twice when the bus
 });
 
 test('what came before the first look at the log is kept and judged by it', () => {
-  const { topic, connect } = build(null);
+  const { topic, connect, enter } = build(null);
   const bob = connect('bob', null);
   for (const seq of [7, 8]) topic.receive(payload(seq));
-  topic.splice(bob.connection, 7, 'e1');
+  enter(bob.connection, 7);
   topic.flush();
   assert.deepEqual(bob.seqs(), [8]);
 });
@@ -158,25 +163,84 @@ test('a typing frame stays behind the events before it and skips background clie
   );
 });
 
-test('an event of another epoch is not delivered but looked into; a reset tells everyone and goes on from the new head', () => {
+test('an event of another epoch is not delivered but looked into; with another history everyone must be let in anew', () => {
   const { topic, asked, connect } = build();
-  const bob = connect('bob');
+  const [bob, cid] = [connect('bob'), connect('cid')];
   topic.receive(payload(1));
   topic.receive(payload(2, 'e2'));
   assert.deepEqual(asked, ['repair']);
   topic.reset('e2', 1);
   topic.receive(payload(2, 'e2'));
   topic.flush();
-  assert.deepEqual(bob.seqs(), [1, 2]);
-  assert.deepEqual(bob.control, [{ type: 'sync.reset', conversationId, epoch: 'e2', head: 1 }]);
+  assert.deepEqual(bob.seqs(), [1], 'nothing of a history that may not have the user as a member');
+  assert.deepEqual(asked.slice(1), ['rejoin bob from e1 1', 'rejoin cid from e1 1']);
+  assert.equal(topic.has(cid.connection), true);
 });
 
-test('a newcomer whose read belongs to another history starts over', () => {
-  const { topic, asked, connect } = build();
-  const bob = connect('bob', null);
-  topic.splice(bob.connection, 3, 'e2');
-  assert.deepEqual(bob.closed, ['internalError']);
-  assert.deepEqual(asked, ['repair']);
+test('a newcomer whose read belongs to another history is read again once the topic knows which one the log has', () => {
+  const { topic, asked, connect, enter } = build();
+  const [ana, bob] = [connect('ana'), connect('bob', null)];
+  enter(bob.connection, 3, 'e2');
+  assert.deepEqual(asked, ['repair', 'rejoin bob from e2 3']);
+  topic.receive(payload(1));
+  topic.flush();
+  assert.deepEqual([ana.seqs(), bob.seqs()], [[1], []]);
+});
+
+test('a newcomer whose read is older than the topic is given what came before the first read of another', () => {
+  const { topic, asked, connect, enter } = build(null);
+  const [ana, bob, cid] = [connect('ana', null), connect('bob', null), connect('cid', null)];
+  for (const seq of [5, 6, 7]) topic.receive(payload(seq));
+  enter(ana.connection, 7);
+  enter(bob.connection, 5);
+  enter(cid.connection, 2);
+  topic.flush();
+  assert.deepEqual([ana.seqs(), bob.seqs()], [[], [6, 7]]);
+  assert.deepEqual([cid.seqs(), asked], [[], ['rejoin cid from e1 2']], 'nobody knows 3 and 4 here');
+});
+
+test('a newcomer who was removed after the read is given the removal, and nothing after it', () => {
+  const { topic, asked, connect, enter } = build();
+  const [ana, bob] = [connect('ana'), connect('bob', null)];
+  topic.receive(payload(1));
+  topic.receive(payload(2, 'e1', 'member.removed', { userId: 'bob' }));
+  topic.receive(payload(3));
+  enter(bob.connection, 0);
+  topic.receive(payload(4));
+  topic.flush();
+  assert.deepEqual(
+    [ana.seqs(), bob.seqs()],
+    [
+      [1, 2, 3, 4],
+      [1, 2],
+    ],
+  );
+  assert.deepEqual(asked, ['removed 1 of bob at 2']);
+  assert.equal(topic.has(bob.connection), false);
+});
+
+test('an answer that was overtaken by another join lets nobody in', () => {
+  const { topic, connect } = build();
+  const [ana, bob] = [connect('ana'), connect('bob', null)];
+  const first = topic.join(bob.connection);
+  const second = topic.join(bob.connection);
+  topic.enter(first, { epoch: 'e1', seq: 0 });
+  topic.receive(payload(1));
+  topic.enter(second, { epoch: 'e1', seq: 1 });
+  topic.receive(payload(2));
+  topic.flush();
+  assert.deepEqual([ana.seqs(), bob.seqs()], [[1, 2], [2]]);
+});
+
+test('who goes back to an earlier place keeps what was gathered for it this turn', () => {
+  const { topic, connect } = build();
+  const bob = connect('bob');
+  topic.receive(payload(1));
+  const place = topic.placeOf(bob.connection);
+  topic.enter(topic.join(bob.connection, place), place as { epoch: string; seq: number });
+  topic.receive(payload(2));
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [1, 2]);
 });
 
 test('says so when the last connection leaves', () => {

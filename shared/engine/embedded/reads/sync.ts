@@ -1,6 +1,6 @@
 import type { SyncConversation } from '../../../schemas/internal.ts';
 import type { ConversationId, Cursor, UserId } from '../../../schemas/primitives.ts';
-import { CLOCK_SKEW_MS, WAKING_MS } from '../../engine.ts';
+import { CLOCK_SKEW_MS } from '../../engine.ts';
 import type { LogReads } from './log.ts';
 import { breathe } from './turns.ts';
 import type { View, ViewReads } from './views.ts';
@@ -25,24 +25,26 @@ export async function readSync(views: ViewReads, log: LogReads, question: SyncQu
     const cursor = left.get(view.conversation.id);
     left.delete(view.conversation.id);
     const part = cursor === undefined ? atHead(view) : missed(view, cursor, log, limit);
-    if (cursor === undefined || !isCurrent(part, cursor) || view.awake || isRecent(part, now)) answer.push(part);
+    if (cursor === undefined || !isCurrent(part, cursor) || part.activeUntil !== undefined) answer.push(part);
     await breathe(answer.length);
   }
   for (const [conversationId, cursor] of left) {
-    const view = views.view(userId, conversationId);
+    const view = views.view(userId, conversationId, now);
     if (view?.conversation === undefined) answer.push({ conversationId, status: 'notMember', events: [], head: 0 });
     else {
       const part = missed(view, cursor, log, limit);
-      if (!isCurrent(part, cursor) || isRecent(part, now)) answer.push(part);
+      if (!isCurrent(part, cursor) || part.activeUntil !== undefined) answer.push(part);
     }
     await breathe(answer.length);
   }
   return answer;
 }
 
-function atHead({ conversation, head, epoch }: View): SyncConversation {
-  const conversationId = conversation?.id ?? '';
-  return { conversationId, status: 'events', events: [], head, epoch, ...(conversation === undefined ? {} : { conversation }) };
+function atHead({ conversation, head, epoch, activeUntil }: View): SyncConversation {
+  const part: SyncConversation = { conversationId: conversation?.id ?? '', status: 'events', events: [], head, epoch };
+  if (conversation !== undefined) part.conversation = conversation;
+  if (activeUntil !== undefined) part.activeUntil = activeUntil;
+  return part;
 }
 
 function missed(view: View, cursor: Cursor, log: LogReads, limit: number): SyncConversation {
@@ -55,9 +57,4 @@ function missed(view: View, cursor: Cursor, log: LogReads, limit: number): SyncC
 
 function isCurrent(part: SyncConversation, cursor: Cursor): boolean {
   return part.status === 'events' && part.head === cursor.seq;
-}
-
-/** Its waking may be under way. */
-function isRecent(part: SyncConversation, now: number): boolean {
-  return part.conversation !== undefined && part.conversation.updatedAt >= now - WAKING_MS;
 }

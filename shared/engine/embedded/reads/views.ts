@@ -18,6 +18,15 @@ export interface View {
   epoch: string;
   /** Absent when the user is no member. */
   conversation?: Conversation;
+  /** Set when the conversation is active at the time asked about, or being activated, Unix ms. */
+  activeUntil?: number;
+}
+
+/** Where a conversation stands, and how it is activated. */
+export interface Place extends Omit<Head, 'activating'> {
+  n: number;
+  awakeFrom: number;
+  uncoveredFrom: number;
 }
 
 /** Reads of conversations and their members. */
@@ -41,7 +50,8 @@ export class ViewReads {
     );
     this.#page = db.prepare(`SELECT ${VIEW} ${ofUser} AND u.conversation_id > ?2 ORDER BY u.conversation_id LIMIT ?3`);
     this.#active = db.prepare(
-      `SELECT ${VIEW}, u.awake_until > ?2 awake ${ofUser} AND (u.awake_until > ?2 OR c.updated_at > ?3) ORDER BY u.conversation_id`,
+      `SELECT ${VIEW}, u.awake_until userAwakeUntil ${ofUser}
+        AND (u.awake_until > ?2 OR c.awake_until > ?2 OR c.uncovered_from > 0 OR c.updated_at > ?3) ORDER BY u.conversation_id`,
     );
     this.#awake = db.prepare(
       `SELECT c.id, c.head, c.epoch, u.awake_until until,
@@ -49,7 +59,9 @@ export class ViewReads {
         FROM user_conversation u JOIN conversation c ON c.n = u.conversation WHERE u.user = ?1 AND u.awake_until > ?2`,
     );
     this.#peer = db.prepare('SELECT user FROM member WHERE conversation = ? AND user <> ? LIMIT 1');
-    this.#head = db.prepare('SELECT n, head, epoch, awake_until awakeUntil FROM conversation WHERE id = ?');
+    this.#head = db.prepare(
+      `SELECT n, head, epoch, awake_until awakeUntil, awake_from awakeFrom, uncovered_from uncoveredFrom FROM conversation WHERE id = ?`,
+    );
     this.#members = db.prepare(
       `SELECT m.user userId, m.role, m.joined_at joinedAt FROM conversation c JOIN member m ON m.conversation = c.n
         WHERE c.id = ? AND m.user > ? ORDER BY m.user LIMIT ?`,
@@ -68,9 +80,9 @@ export class ViewReads {
   }
 
   /** The conversation, also for one who is no member; undefined when there is none. */
-  view(userId: UserId, conversationId: ConversationId): View | undefined {
+  view(userId: UserId, conversationId: ConversationId, now = Number.POSITIVE_INFINITY): View | undefined {
     const row = this.#view.get(conversationId, userId);
-    return row === undefined ? undefined : this.#viewOf(row, userId);
+    return row === undefined ? undefined : this.#viewOf(row, userId, now);
   }
 
   /** The conversation as a member sees it. Throws CONVERSATION_NOT_FOUND or NOT_MEMBER. */
@@ -87,11 +99,10 @@ export class ViewReads {
   }
 
   /** The user's conversations awake at `now` or with events after `since`. */
-  active(userId: UserId, now: number, since: number): (View & { conversation: Conversation; awake: boolean })[] {
-    return this.#active.all(userId, now, since).map((row) => {
-      const { n, head, epoch } = row as unknown as View;
-      return { n, head, epoch, conversation: this.#conversationOf(row, userId), awake: row['awake'] === 1 };
-    });
+  active(userId: UserId, now: number, since: number): (View & { conversation: Conversation })[] {
+    return this.#active
+      .all(userId, now, since)
+      .map((row) => ({ ...this.#viewOf(row, userId, now), conversation: this.#conversationOf(row, userId) }));
   }
 
   awake(userId: UserId, now: number) {
@@ -102,9 +113,9 @@ export class ViewReads {
   }
 
   /** Where a conversation stands, and its number. */
-  head(conversationId: ConversationId): (Head & { n: number }) | undefined {
+  head(conversationId: ConversationId): Place | undefined {
     const row = this.#head.get(conversationId);
-    return row === undefined ? undefined : ({ conversationId, ...row } as unknown as Head & { n: number });
+    return row === undefined ? undefined : ({ conversationId, ...row } as unknown as Place);
   }
 
   members(conversationId: ConversationId, after: UserId, limit: number): { members: Member[]; hasMore: boolean } {
@@ -124,9 +135,13 @@ export class ViewReads {
     return this.#acquainted.get(userId, otherId) !== undefined;
   }
 
-  #viewOf(row: Row, userId: UserId): View {
+  #viewOf(row: Row, userId: UserId, now: number): View {
     const { n, head, epoch } = row as unknown as View;
-    return row['role'] === null ? { n, head, epoch } : { n, head, epoch, conversation: this.#conversationOf(row, userId) };
+    const view: View = { n, head, epoch };
+    if (row['role'] !== null) view.conversation = this.#conversationOf(row, userId);
+    const until = Math.max(row['awakeUntil'] as number, (row['userAwakeUntil'] ?? 0) as number);
+    if (until > now || (now !== Number.POSITIVE_INFINITY && (row['uncoveredFrom'] as number) > 0)) view.activeUntil = Math.max(until, now);
+    return view;
   }
 
   #conversationOf(row: Row, userId: UserId): Conversation {

@@ -1,0 +1,187 @@
+import { AWAKE_MS } from '../../shared/engine/engine.ts';
+import type { Wake } from '../../shared/engine/store.ts';
+import { encodeEvent, encodeEventTail, type Position } from '../../shared/event-text.ts';
+import type { EventName } from '../../shared/schemas/events.ts';
+import type { AwakeConversation, Head, JoinResult, RangeResponse, SyncConversation } from '../../shared/schemas/internal.ts';
+
+/** One event of a log. */
+interface Entry {
+  actorId: string;
+  event: EventName;
+  data: { userId?: string; members?: { userId: string }[] };
+}
+
+/** What a crash takes back: everything of a conversation but its forks. */
+interface State {
+  log: Entry[];
+  members: Set<string>;
+  awakeUntil: number;
+  awakeFrom: number;
+  uncoveredFrom: number;
+  addedSeq: number;
+}
+
+/** Events of one join, kept small so that a long gap is common. */
+const JOIN_EVENTS = 5;
+const RANGE_EVENTS = 3;
+
+/**
+ * A conversation as `ConversationStore` describes it, in memory and without roles: members come, go and write. It can lose its tail, as
+ * a primary that failed over does, and then goes on under another epoch.
+ */
+export class MemoryLog {
+  readonly id: string;
+  epoch = 'e1';
+  /** Nothing up to here is ever lost. */
+  acked = 0;
+  #state: State;
+  #history: State[] = [];
+  #forks: Position[] = [];
+  /** The logs of earlier epochs as they were when they ended: what was heard of them was heard. */
+  readonly #ended = new Map<string, readonly Entry[]>();
+
+  constructor(id: string, members: readonly string[]) {
+    this.id = id;
+    this.#state = { log: [], members: new Set(members), awakeUntil: 0, awakeFrom: 0, uncoveredFrom: 0, addedSeq: 0 };
+    this.#append({ actorId: members[0] as string, event: 'member.added', data: { members: members.map((userId) => ({ userId })) } }, 0);
+    this.#state.uncoveredFrom = 0;
+    this.acked = 1;
+  }
+
+  get head(): number {
+    return this.#state.log.length;
+  }
+
+  isMember(userId: string): boolean {
+    return this.#state.members.has(userId);
+  }
+
+  get members(): string[] {
+    return [...this.#state.members].sort();
+  }
+
+  /** The events of a history, the lost ones of an earlier one included. */
+  entries(epoch = this.epoch): readonly Entry[] {
+    return this.#ended.get(epoch) ?? this.#state.log;
+  }
+
+  text(seq: number): string {
+    const { actorId, event, data } = this.#state.log[seq - 1] as Entry;
+    const tail = encodeEventTail({ conversationId: this.id, id: `id-${seq}`, at: seq, actorId, event, data });
+    return encodeEvent(seq, this.epoch, tail);
+  }
+
+  /** Carries a change out and answers its seq and the activation it asks for; undefined when there is nothing to do. */
+  change(entry: Entry, at: number): { seq: number; wake: Wake | undefined } | undefined {
+    const { members } = this.#state;
+    this.#history[this.head] = copy(this.#state);
+    if (entry.event === 'member.added') {
+      const userId = entry.data.members?.[0]?.userId as string;
+      if (members.has(userId)) return undefined;
+      members.add(userId);
+    } else if (entry.event === 'member.removed') {
+      if (!members.delete(entry.data.userId as string)) return undefined;
+    }
+    const seq = this.#append(entry, at);
+    const { uncoveredFrom, awakeUntil } = this.#state;
+    const due = uncoveredFrom > 0 || awakeUntil - at < AWAKE_MS / 2;
+    return { seq, wake: due ? { epoch: this.epoch, from: uncoveredFrom || seq, until: at + AWAKE_MS, through: seq } : undefined };
+  }
+
+  #append(entry: Entry, at: number): number {
+    const state = this.#state;
+    state.log.push(entry);
+    const seq = state.log.length;
+    if (entry.event === 'member.added') state.addedSeq = seq;
+    if (state.uncoveredFrom === 0 && (at >= state.awakeUntil || entry.event === 'member.added')) state.uncoveredFrom = seq;
+    return seq;
+  }
+
+  confirm({ epoch, until, through }: Wake): number {
+    const state = this.#state;
+    if (epoch !== this.epoch) return 0;
+    if (until - AWAKE_MS >= state.awakeUntil || state.awakeFrom === 0) state.awakeFrom = state.uncoveredFrom || this.head + 1;
+    state.awakeUntil = Math.max(state.awakeUntil, until);
+    if (state.uncoveredFrom > 0 && state.addedSeq > through) return state.addedSeq;
+    state.uncoveredFrom = 0;
+    return 0;
+  }
+
+  /** A server was replaced: up to `lose` of the newest events that nobody was promised are gone, and the log goes by another epoch. */
+  failOver(lose: number): void {
+    this.#ended.set(this.epoch, [...this.#state.log]);
+    const head = Math.max(this.acked, this.head - lose);
+    const before = head < this.head ? this.#history[head] : undefined;
+    if (before !== undefined) this.#state = copy(before);
+    this.#forks = [...this.#forks.map((fork) => ({ ...fork, seq: Math.min(fork.seq, head) })), { epoch: this.epoch, seq: head }];
+    this.epoch = `e${this.#forks.length + 1}`;
+  }
+
+  /** Whether the log goes on from what was seen up to this position. */
+  goesOnFrom({ epoch, seq }: Position): boolean {
+    if (epoch === this.epoch) return seq <= this.head;
+    const fork = this.#forks.find((one) => one.epoch === epoch);
+    return fork !== undefined && seq <= fork.seq;
+  }
+
+  events(after: number, limit: number): string[] {
+    const texts: string[] = [];
+    for (let seq = after + 1; seq <= this.head && texts.length < limit; seq++) texts.push(this.text(seq));
+    return texts;
+  }
+
+  standing(): Head {
+    const { awakeUntil, uncoveredFrom } = this.#state;
+    const activating = uncoveredFrom > 0 ? { activating: true as const } : {};
+    return { conversationId: this.id, head: this.head, epoch: this.epoch, awakeUntil, ...activating };
+  }
+
+  #activeFrom(now: number): number {
+    const { awakeUntil, awakeFrom, uncoveredFrom } = this.#state;
+    return (awakeUntil > now ? awakeFrom : uncoveredFrom) || this.head + 1;
+  }
+
+  join(place: Position, userIds: readonly string[], now: number): JoinResult {
+    const memberIds = userIds.filter((userId) => this.isMember(userId));
+    const result: JoinResult = {
+      conversationId: this.id,
+      memberIds,
+      events: [],
+      head: this.head,
+      epoch: this.epoch,
+      activeFrom: this.#activeFrom(now),
+    };
+    if (!this.goesOnFrom(place)) result.reset = true;
+    else if (memberIds.length > 0) result.events = this.events(place.seq, JOIN_EVENTS);
+    return result;
+  }
+
+  range(place: Position): RangeResponse {
+    const { head, epoch } = this;
+    if (!this.goesOnFrom(place)) return { events: [], head, epoch, reset: true };
+    return { events: this.events(place.seq, RANGE_EVENTS), head, epoch };
+  }
+
+  active(now: number, until: number): AwakeConversation {
+    return { conversationId: this.id, from: this.#activeFrom(now), until, head: this.head, epoch: this.epoch };
+  }
+
+  /** A user's share of a sync; undefined when there is nothing to tell. */
+  sync(userId: string, cursor: Position | undefined, userUntil: number, limit: number, now: number): SyncConversation | undefined {
+    const { id: conversationId, head, epoch } = this;
+    if (!this.isMember(userId)) return cursor === undefined ? undefined : { conversationId, status: 'notMember', events: [], head: 0 };
+    const until = Math.max(this.#state.awakeUntil, userUntil);
+    const isActive = until > now || this.#state.uncoveredFrom > 0;
+    const part: SyncConversation = { conversationId, status: 'events', events: [], head, epoch };
+    if (isActive) part.activeUntil = Math.max(until, now);
+    if (cursor === undefined) return part;
+    if (!this.goesOnFrom(cursor)) part.status = 'reset';
+    else if (head - cursor.seq > limit) part.status = 'truncated';
+    else part.events = this.events(cursor.seq, limit);
+    return part.status === 'events' && cursor.seq === head && !isActive ? undefined : part;
+  }
+}
+
+function copy(state: State): State {
+  return { ...state, log: [...state.log], members: new Set(state.members) };
+}
