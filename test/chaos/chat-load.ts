@@ -1,10 +1,10 @@
 import type { StateChange } from '../../client/index.ts';
 import type { Demo } from '../../scripts/demo.ts';
-import { Device } from './device.ts';
+import { makeConversations, makeDevices } from './cast.ts';
+import type { Device } from './device.ts';
 import type { HistoryWriter } from './history.ts';
-import { type ChurningGroup, MemberChurn } from './member-churn.ts';
-import { patientPartner } from './patient-partner.ts';
-import { pick, shuffled } from './random.ts';
+import { MemberChurn } from './member-churn.ts';
+import { pick } from './random.ts';
 import { until } from './until.ts';
 
 export interface LoadOptions {
@@ -27,8 +27,6 @@ type StateListener = (device: Device, change: StateChange) => void;
 const TICK_MS = 20;
 /** A device with so many unanswered messages waits, as a person would. */
 const PATIENCE = 20;
-/** How many devices users have, in turn. */
-const DEVICES = [1, 2, 1, 3];
 /** Of what devices do, so much is no message: an edit, a deletion, a reaction. */
 const CHANGES = 0.15;
 
@@ -70,56 +68,16 @@ export class ChatLoad {
   /** Makes users, conversations and devices. */
   static async prepare(options: LoadOptions): Promise<ChatLoad> {
     const { demo, history, random } = options;
-    const call = patientPartner(demo);
     const users = Array.from({ length: options.users }, (_, i) => `user-${i + 1}`);
-    const conversations = new Map<string, string[]>();
-    const add = (id: string, members: string[]): void => {
-      conversations.set(id, members);
-      history.write({ kind: 'conversation', conversation: id, members: [...members] });
-    };
-    const groups: ChurningGroup[] = [];
-    const watching = new Map<string, Set<string>>();
-    for (let i = 0; i < options.groups; i++) {
-      const [owner, ...others] = shuffled(random, users).slice(0, options.groupSize) as [string, ...string[]];
-      const body = { kind: 'group', title: `Group ${i + 1}`, memberIds: others };
-      const { id } = await call<{ id: string }>('POST', '/conversations', body, owner);
-      const members = [owner, ...others];
-      add(id, members);
-      if (i % 2 === 0) groups.push({ conversation: id, owner, members, former: [] });
-      else {
-        for (const member of members) {
-          const watched = watching.get(member) ?? new Set();
-          for (const other of members) if (other !== member) watched.add(other);
-          watching.set(member, watched);
-        }
-      }
-    }
-    for (let i = 0; i + 1 < users.length; i += 2) {
-      const pair = users.slice(i, i + 2) as [string, string];
-      add((await call<{ id: string }>('POST', '/conversations', { kind: 'direct', memberIds: [pair[1]] }, pair[0])).id, pair);
-    }
-    const busy = new Map(conversations);
-    for (let i = 0; i < options.halls; i++) {
-      const [owner, ...others] = shuffled(random, users) as [string, ...string[]];
-      const body = { kind: 'group', title: `Hall ${i + 1}`, memberIds: others };
-      add((await call<{ id: string }>('POST', '/conversations', body, owner)).id, [owner, ...others]);
-    }
+    const { conversations, busy, groups, watching } = await makeConversations(options, users);
     const listeners = new Set<StateListener>();
-    const onState: StateListener = (device, change) => {
-      for (const listener of listeners) listener(device, change);
-    };
     let load: ChatLoad | undefined;
-    const onAck = (conversation: string, seq: number): void => load?.noteAck(conversation, seq);
-    const devices: Device[] = [];
-    for (const [i, userId] of users.entries()) {
-      for (let number = 1; number <= (DEVICES[i % DEVICES.length] ?? 1); number++) {
-        const name = `${userId}/${number}`;
-        const { accessToken } = await call<{ accessToken: string }>('POST', '/sessions', { userId, deviceId: `device-${number}` });
-        devices.push(
-          new Device({ name, userId, wsUrl: demo.wsUrl, token: () => accessToken, history, random: Math.random, onState, onAck }),
-        );
-      }
-    }
+    const devices = await makeDevices(options, users, {
+      onState: (device, change) => {
+        for (const listener of listeners) listener(device, change);
+      },
+      onAck: (conversation, seq) => load?.noteAck(conversation, seq),
+    });
     for (const [user, others] of watching) devices.find(({ userId }) => userId === user)?.watch([...others]);
     const churn = new MemberChurn({ demo, history, random, groups, users });
     load = new ChatLoad(options, { devices, conversations, busy, churn, listeners });

@@ -194,7 +194,6 @@ export class RedisCluster {
   readonly nodes: RedisNode[] = [];
   /** Two servers that are no part of the cluster, until a shard is added. */
   readonly spares: RedisNode[] = [];
-  #joined: RedisNode[] = [];
 
   /** @param nodeTimeoutMs after which silence a node counts as failed and its replica stands for election. */
   static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
@@ -229,7 +228,7 @@ export class RedisCluster {
         await meet(first, node);
       }
     }
-    await this.#acquainted();
+    await this.acquainted();
     const ids = await Promise.all(this.nodes.map((node) => node.admin.call('CLUSTER', 'MYID') as Promise<string>));
     await Promise.all(
       this.nodes.slice(primaries).map((node, i) => untilDone(() => node.admin.call('CLUSTER', 'REPLICATE', ids[i] as string))),
@@ -237,64 +236,14 @@ export class RedisCluster {
     await this.healthy();
   }
 
-  async #acquainted(): Promise<void> {
+  /** Every node knows every other. */
+  async acquainted(): Promise<void> {
     for (const node of this.nodes) {
       await until(
         async () => lines(await node.admin.call('CLUSTER', 'NODES')).length === this.nodes.length,
         'cluster nodes know each other',
       );
     }
-  }
-
-  /** The spare servers join: a primary without slots, which it answers, and its replica. */
-  async addShard(): Promise<RedisNode> {
-    const [primary, replica] = this.spares.splice(0, 2) as [RedisNode, RedisNode];
-    for (const node of [primary, replica]) await meet(this.nodes[0] as RedisNode, node);
-    this.nodes.push(primary, replica);
-    this.#joined = [primary, replica];
-    await this.#acquainted();
-    const id = (await primary.admin.call('CLUSTER', 'MYID')) as string;
-    await untilDone(() => replica.admin.call('CLUSTER', 'REPLICATE', id));
-    await this.healthy();
-    return primary;
-  }
-
-  /** The servers that joined leave, when they have no slots any more; they are spare again. */
-  async removeShard(): Promise<void> {
-    // Without slots both follow other primaries by now.
-    const leaving = this.#joined;
-    const ids = await Promise.all(leaving.map((node) => node.admin.call('CLUSTER', 'MYID') as Promise<string>));
-    for (const node of leaving) this.nodes.splice(this.nodes.indexOf(node), 1);
-    for (const id of ids) await Promise.all(this.nodes.map((node) => node.admin.call('CLUSTER', 'FORGET', id)));
-    for (const node of leaving) {
-      await until(async () => {
-        // A replica is read-only until it is reset.
-        await node.admin.call('CLUSTER', 'RESET', 'HARD');
-        await node.admin.call('FLUSHALL');
-        return true;
-      }, 'a node that left is empty');
-    }
-    this.spares.push(...leaving);
-    this.#joined = [];
-    await this.healthy();
-  }
-
-  /** Moves a slot to another primary while it is in use. */
-  async moveSlot(slot: number, wanted: RedisNode): Promise<void> {
-    // A machine that stands still for a second may have made its replica lead.
-    const [role, host, port] = (await wanted.admin.role()) as unknown as [string, string, number];
-    const to = role === 'slave' ? this.node(`${host}:${port}`) : wanted;
-    const from = await this.leaderOf(slot);
-    if (from === to) return;
-    const [fromId, toId] = (await Promise.all([from, to].map((node) => node.admin.call('CLUSTER', 'MYID')))) as [string, string];
-    await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
-    await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
-    for (;;) {
-      const keys = (await from.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 10)) as string[];
-      if (keys.length === 0) break;
-      await from.admin.call('MIGRATE', to.host, to.port, '', 0, 5000, 'KEYS', ...keys);
-    }
-    for (const node of [to, from]) await node.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
   }
 
   get urls(): string {
@@ -367,7 +316,8 @@ export interface RedisClusterOptions extends RedisNodeOptions {
   spares?: boolean;
 }
 
-async function meet(first: RedisNode, node: RedisNode): Promise<void> {
+/** A node joins the cluster of another. */
+export async function meet(first: RedisNode, node: RedisNode): Promise<void> {
   const busPort = ((await node.admin.call('CONFIG', 'GET', 'cluster-port')) as string[])[1] as string;
   await first.admin.call('CLUSTER', 'MEET', node.host, String(node.port), busPort);
 }
@@ -405,7 +355,8 @@ export async function until(condition: () => Promise<boolean> | boolean, what: s
   }
 }
 
-function untilDone(action: () => Promise<unknown>): Promise<void> {
+/** Does it again and again until it succeeds. */
+export function untilDone(action: () => Promise<unknown>): Promise<void> {
   return until(async () => {
     await action();
     return true;

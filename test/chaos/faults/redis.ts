@@ -1,3 +1,4 @@
+import { addShard, moveSlot, removeShard } from '../../helpers/redis-resharding.ts';
 import type { RedisNode } from '../../helpers/redis-server.ts';
 import { pick } from '../random.ts';
 import { pause, until } from '../until.ts';
@@ -172,10 +173,10 @@ const slotsMove = fault({
     const leaders = await Promise.all([1, 2, 3].map((shard) => primaryOf(context.cluster, shard)));
     for (const [i, slot] of slots.entries()) {
       const at = leaders.indexOf(before[i]!);
-      await redis.moveSlot(slot, leaders[(at + 1) % leaders.length]!);
+      await moveSlot(redis, slot, leaders[(at + 1) % leaders.length]!);
     }
     await pause(ms);
-    for (const [i, slot] of slots.entries()) await redis.moveSlot(slot, before[i]!);
+    for (const [i, slot] of slots.entries()) await moveSlot(redis, slot, before[i]!);
     await redis.healthy();
     return `those of ${conversations} conversations to another shard, and back after ${ms} ms`;
   },
@@ -192,12 +193,12 @@ const shardJoins = fault({
     const { redis } = context.cluster;
     const slots = await slotsOf(context, firstConversation, conversations);
     const before = await Promise.all(slots.map((slot) => redis.leaderOf(slot)));
-    const added = await redis.addShard();
-    for (const slot of slots) await redis.moveSlot(slot, added);
+    const added = await addShard(redis);
+    for (const slot of slots) await moveSlot(redis, slot, added.primary);
     await pause(ms);
-    for (const [i, slot] of slots.entries()) await redis.moveSlot(slot, before[i]!);
-    await redis.removeShard();
-    return `${added.address} and a replica, with the slots of ${conversations} conversations for ${ms} ms`;
+    for (const [i, slot] of slots.entries()) await moveSlot(redis, slot, before[i]!);
+    await removeShard(redis, added);
+    return `${added.primary.address} and a replica, with the slots of ${conversations} conversations for ${ms} ms`;
   },
 });
 
