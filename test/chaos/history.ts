@@ -71,6 +71,8 @@ export type Happening =
   | { kind: 'calm'; quietMs: number }
   /** What a process took, as the system counts it. */
   | { kind: 'memory'; process: string; mib: number }
+  /** How often a gateway closed a connection that would have gone live with a hole, or as somebody who is no member. */
+  | { kind: 'violations'; process: string; count: number }
   /** A warning or an error that a process logged. */
   | { kind: 'said'; process: string; message: string }
   /** After `since` one of these processes should have logged a line that this regular expression matches. */

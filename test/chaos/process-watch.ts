@@ -1,12 +1,21 @@
 import { readFile } from 'node:fs/promises';
+import { parsePromText, total } from '../../scripts/cluster/prom-text.ts';
 import type { HistoryWriter } from './history.ts';
 
+/** What runs, and where it tells its metrics. */
+export interface RunningProcess {
+  name: string;
+  pid: number;
+  adminUrl?: string;
+}
+
+const METRICS_MS = 2000;
 const WARNING = 40;
 /** Of one kind of line of one process, so many between two looks. */
 const SAME = 5;
 const LINE_CHARACTERS = 1500;
 
-/** Writes down what processes say and how much memory they take. */
+/** Writes down what processes say how much memory they take, and what they noticed of their own faults. */
 export class ProcessWatch {
   readonly #history: HistoryWriter;
   readonly #said = new Map<string, number>();
@@ -26,9 +35,22 @@ export class ProcessWatch {
   }
 
   /** What every process takes now. Where the system does not tell, nothing is written. */
-  async look(processes: readonly { name: string; pid: number }[]): Promise<void> {
+  async look(processes: readonly RunningProcess[]): Promise<void> {
     this.#said.clear();
-    for (const { name, pid } of processes) await this.#memory(name, pid);
+    for (const { name, pid, adminUrl } of processes) {
+      await this.#memory(name, pid);
+      if (adminUrl !== undefined) await this.#violations(name, adminUrl);
+    }
+  }
+
+  async #violations(process: string, adminUrl: string): Promise<void> {
+    const signal = AbortSignal.timeout(METRICS_MS);
+    const text = await fetch(`${adminUrl}/metrics`, { signal }).then(
+      (response) => response.text(),
+      () => '',
+    );
+    const count = total(parsePromText(text), 'chat_delivery_violations_total');
+    if (count > 0) this.#history.write({ kind: 'violations', process, count });
   }
 
   async #memory(process: string, pid: number): Promise<void> {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Demo } from '../../scripts/demo.ts';
 import { TestCluster } from '../helpers/cluster.ts';
 import { EmbeddedSystem } from '../helpers/embedded-system.ts';
+import type { RunningProcess } from './process-watch.ts';
 import type { Shape } from './schedule.ts';
 
 /** What is broken: processes that serve clients. */
@@ -9,7 +10,7 @@ export interface World {
   readonly demo: Demo;
   /** What it is made of, for people. */
   readonly about: string;
-  processes(): Promise<{ name: string; pid: number }[]>;
+  processes(): Promise<RunningProcess[]>;
   /** Resolves when everything that runs is ready, and the balancers know. */
   balanced(): Promise<void>;
   stop(): Promise<void>;

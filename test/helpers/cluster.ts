@@ -147,11 +147,13 @@ export class TestCluster {
   }
 
   /** Everything that runs. */
-  async processes(): Promise<{ name: string; pid: number }[]> {
+  async processes(): Promise<{ name: string; pid: number; adminUrl?: string }[]> {
     const services = this.services.filter(({ running }) => running);
     const nodes = this.redis.nodes.filter(({ running }) => running);
     return [
-      ...(await Promise.all(services.map(async (service) => ({ name: service.name, pid: await service.pid() })))),
+      ...(await Promise.all(
+        services.map(async (service) => ({ name: service.name, adminUrl: service.adminUrl, pid: await service.pid() })),
+      )),
       ...nodes.map(({ port, pid }) => ({ name: `redis-${port}`, pid })),
     ];
   }

@@ -119,8 +119,9 @@ export class EmbeddedSystem {
     return { gatewayUrl: `http://${origin}`, docsUrl: `http://${origin}/docs`, wsUrl: `ws://${origin}/ws`, partnerKey: this.#partnerKey };
   }
 
-  async processes(): Promise<{ name: string; pid: number }[]> {
-    return this.running ? [{ name: NAME, pid: (await this.#process?.pid()) ?? 0 }] : [];
+  async processes(): Promise<{ name: string; pid: number; adminUrl: string }[]> {
+    const adminUrl = `http://127.0.0.1:${this.#ports.admin}`;
+    return this.running ? [{ name: NAME, adminUrl, pid: (await this.#process?.pid()) ?? 0 }] : [];
   }
 
   balanced(): Promise<void> {

@@ -154,6 +154,13 @@ test('objects to a count of unread messages that the log contradicts, and to a r
   await objects(instead({ kind: 'unread' }, back), 'unread', /bob has read g-1 up to seq 2, but the server says 1/);
 });
 
+test('objects to a gateway that noticed itself what it was about to do', async () => {
+  const noticed = (count: number): Timed => ({ kind: 'violations', process: 'gateway-1', count });
+  const history = before({ kind: 'log' }, noticed(2), noticed(2));
+  await objects(history, 'violation', /^gateway-1 closed 2 connections that would have gone live with a hole, or as no member$/);
+  assert.equal((await judge(history)).problems.length, 1);
+});
+
 test('objects once to a process that takes too much memory, and tells the most each took', async () => {
   const took = (mib: number): Timed => ({ kind: 'memory', process: 'gateway-1', mib });
   await objects(before({ kind: 'log' }, took(200), took(301), took(350)), 'memory', /^gateway-1 took 301 MiB; the bound is 300 MiB$/);

@@ -15,6 +15,7 @@
  * - `silent`: a device that was away, or was live and given nothing, for longer than the bound
  * - `presence`: in a calm a live user is not seen online by somebody who watches, or one who left is
  * - `unread`: a count of unread messages that the log contradicts, or a read position that went back
+ * - `violation`: a gateway noticed itself that it was about to leave a hole or to tell somebody who is no member
  * - `memory`: a process that took more memory than the bound
  * - `unsaid`: something broke, and no process that noticed said so in its log
  * - `incomplete`: the history lacks what is needed to judge it
@@ -39,6 +40,7 @@ export const PROBLEM_KINDS = [
   'silent',
   'presence',
   'unread',
+  'violation',
   'memory',
   'unsaid',
   'incomplete',
