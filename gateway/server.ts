@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import { startAdminServer } from '../shared/admin-server.ts';
 import { ConfigError, loadConfig, usesRedis } from '../shared/config.ts';
+import { DeferredLog } from '../shared/deferred-log.ts';
 import { openEngine } from '../shared/engine/open-engine.ts';
 import { startEmf } from '../shared/metrics-emf.ts';
 import { buildGateway, LISTEN_BACKLOG } from './app.ts';
@@ -25,14 +26,17 @@ async function main(): Promise<void> {
       'the gateway started apart needs REDIS_URL or REDIS_CLUSTER_URLS; `npm start` runs both services on the embedded engine',
     );
   }
-  const engine = await openEngine(config);
+  const log = new DeferredLog();
+  const engine = await openEngine(config, { log });
   const app = await buildGateway({ config, engine });
+  log.attach(app.log);
   await app.listen({ host: config.HOST, port: config.GATEWAY_PORT, backlog: LISTEN_BACKLOG });
   const admin = await startAdminServer({
     host: config.HOST,
     port: config.GATEWAY_ADMIN_PORT,
     metrics: app.metrics.registry,
     readiness: () => app.readiness(),
+    takesWrites: () => app.takesWrites(),
   });
   const emfReader = new EmfReader(app.metrics.registry);
   const emf = startEmf({ namespace: config.METRICS_EMF_NAMESPACE, service: 'gateway', read: () => emfReader.read() });

@@ -11,6 +11,48 @@ import type { Awakener } from './awakener.ts';
 import { createCommandCheck } from './command-check.ts';
 import type { MessagingMetrics } from './plugins/metrics.ts';
 
+/** A gateway that does not say how long it waits is taken to wait a little longer than this, ms. */
+const ANSWER_MS = 4500;
+
+export interface RunOptions {
+  /** Called with each result as soon as it is there, and the place of its command. */
+  each?: (place: number, result: CommandResult) => void;
+  /** What is not done by then, ms, is answered as a failure that may have happened: the answer must come before the caller gives up. */
+  withinMs?: number | undefined;
+}
+
+/** One batch under way: a result a command, each given once. */
+class Results {
+  readonly list: CommandResult[];
+  readonly complete: Promise<void>;
+  readonly #each: RunOptions['each'];
+  readonly #resolve: () => void;
+  #left: number;
+
+  constructor(size: number, each: RunOptions['each']) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.list = new Array<CommandResult>(size);
+    this.complete = promise;
+    this.#each = each;
+    this.#resolve = resolve;
+    this.#left = size;
+    if (size === 0) resolve();
+  }
+
+  /** A second result for a command, which comes too late, is dropped. */
+  give(place: number, result: CommandResult): void {
+    if (this.list[place] !== undefined) return;
+    this.list[place] = result;
+    this.#each?.(place, result);
+    this.#left -= 1;
+    if (this.#left === 0) this.#resolve();
+  }
+
+  giveRest(result: CommandResult): void {
+    for (let place = 0; place < this.list.length; place++) this.give(place, result);
+  }
+}
+
 /** Carries out a batch of commands: checks each, runs the good ones in one call to the store, and does what must precede the ack. */
 export class CommandRunner {
   readonly #engine: Engine;
@@ -28,9 +70,9 @@ export class CommandRunner {
     this.#log = options.log;
   }
 
-  /** One result a command, in their order. */
-  async run(inputs: readonly unknown[]): Promise<CommandResult[]> {
-    const results = new Array<CommandResult>(inputs.length);
+  /** One result a command, in their order; resolves when all are there, and never rejects. */
+  async run(inputs: readonly unknown[], { each, withinMs = ANSWER_MS }: RunOptions = {}): Promise<CommandResult[]> {
+    const results = new Results(inputs.length, each);
     const requests: CommandRequest[] = [];
     const places: number[] = [];
     const at = this.#clock.now();
@@ -40,15 +82,15 @@ export class CommandRunner {
         places.push(i);
       } catch (error) {
         if (!(error instanceof ChatError)) this.#log.error({ err: error }, 'checking a command failed');
-        results[i] = failed(error);
+        results.give(i, failed(error));
       }
     }
-    if (requests.length > 0) {
-      const answers = await this.#execute(requests);
-      for (let i = 0; i < answers.length; i++) results[places[i]!] = answers[i]!;
-    }
-    this.#metrics.countCommands(inputs as readonly { op?: unknown }[], results);
-    return results;
+    const timer = setTimeout(() => results.giveRest(failed(new ChatError('CHAT_ERR_TIMEOUT'))), withinMs);
+    if (requests.length > 0) void this.#execute(requests, (n, result) => results.give(places[n]!, result));
+    await results.complete;
+    clearTimeout(timer);
+    this.#metrics.countCommands(inputs as readonly { op?: unknown }[], results.list);
+    return results.list;
   }
 
   /** One command, for routes that are about one: its result, or the error thrown. */
@@ -59,37 +101,34 @@ export class CommandRunner {
     return result;
   }
 
-  async #execute(requests: readonly CommandRequest[]): Promise<CommandResult[]> {
-    let stored: StoreResult[];
+  async #execute(requests: readonly CommandRequest[], give: (n: number, result: CommandResult) => void): Promise<void> {
+    const taken = new Set<number>();
+    const take = (n: number, result: StoreResult) => {
+      if (taken.has(n)) return;
+      taken.add(n);
+      if (!result.ok) return give(n, result);
+      const { wake, added, removed, ...answer } = result;
+      if (wake === undefined && added === undefined && removed === undefined) return give(n, answer);
+      void this.#finish(result, answer, requests[n]!.command.op).then((answer) => give(n, answer));
+    };
     try {
-      stored = await this.#engine.store.execute(requests);
+      for (const [n, result] of (await this.#engine.store.execute(requests, take)).entries()) take(n, result);
     } catch (error) {
       this.#log.error({ err: error, commands: requests.length }, 'the store failed a batch');
-      const failure = failed(error);
-      return requests.map(() => failure);
+      for (let n = 0; n < requests.length; n++) take(n, failed(error));
     }
-    const results = new Array<CommandResult>(stored.length);
-    const effects: Promise<void>[] = [];
-    for (let i = 0; i < stored.length; i++) {
-      const result = stored[i]!;
-      if (!result.ok) {
-        results[i] = result;
-        continue;
-      }
-      const { wake, added, removed, ...answer } = result;
-      results[i] = answer;
-      if (wake !== undefined || added !== undefined || removed !== undefined) {
-        effects.push(
-          this.#settle(result, requests[i]!.command.op).catch((error: unknown) => {
-            // The event is stored, but not everyone was told: the sender must send again, and the store will ask for the waking again.
-            this.#log.warn({ err: error, conversationId: result.conversationId }, 'waking a conversation failed');
-            results[i] = failed(error);
-          }),
-        );
-      }
+  }
+
+  /** Does what must precede the ack of one command. */
+  async #finish(result: StoreOk, answer: CommandResult, op: CommandOp): Promise<CommandResult> {
+    try {
+      await this.#settle(result, op);
+      return answer;
+    } catch (error) {
+      // The event is stored, but not everyone was told: the sender must send again, and the store will ask for the waking again.
+      this.#log.warn({ err: error, conversationId: result.conversationId }, 'waking a conversation failed');
+      return failed(error);
     }
-    if (effects.length > 0) await Promise.all(effects);
-    return results;
   }
 
   async #settle({ conversationId, wake, added, removed, seq, epoch }: StoreOk, op: CommandOp): Promise<void> {

@@ -2,8 +2,10 @@ import closeWithGrace from 'close-with-grace';
 import { collectDefaultMetrics } from 'prom-client';
 import { startAdminServer } from '../shared/admin-server.ts';
 import { ConfigError, loadConfig, usesRedis } from '../shared/config.ts';
+import { DeferredLog } from '../shared/deferred-log.ts';
 import { openEngine } from '../shared/engine/open-engine.ts';
 import { startEmf } from '../shared/metrics-emf.ts';
+import { WriteCheck } from '../shared/write-check.ts';
 import { buildMessaging, serviceSecrets } from './app.ts';
 import { MessagingConfig } from './config.ts';
 
@@ -28,8 +30,11 @@ async function main(): Promise<void> {
   }
   // Before anything is opened: a missing secret must not wait for Redis to be reached.
   serviceSecrets(config);
-  const engine = await openEngine(config);
+  const log = new DeferredLog();
+  const engine = await openEngine(config, { log });
   const app = await buildMessaging({ config, engine });
+  log.attach(app.log);
+  const writes = new WriteCheck({ store: engine.store, timeoutMs: PING_TIMEOUT_MS, log: app.log });
   let draining = false;
   await app.listen({ host: config.HOST, port: config.MESSAGING_PORT });
 
@@ -38,7 +43,13 @@ async function main(): Promise<void> {
     port: config.MESSAGING_ADMIN_PORT,
     metrics: app.messagingMetrics.registry,
     readiness: async () => [...(draining ? ['draining'] : []), ...(await engineTrouble())],
+    takesWrites: () => writes.takesWrites(),
   });
+  app.messagingMetrics.gauge(
+    'chat_store_takes_writes',
+    '1 while the store takes writes, 0 while it does not, as when it is full',
+    async () => ((await writes.takesWrites()) ? 1 : 0),
+  );
   collectDefaultMetrics({ register: app.messagingMetrics.registry });
   const emf = startEmf({
     namespace: config.METRICS_EMF_NAMESPACE,

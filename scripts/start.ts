@@ -9,6 +9,7 @@ import { MessagingConfig } from '../messaging/config.ts';
 import { startAdminServer } from '../shared/admin-server.ts';
 import { systemClock } from '../shared/clock.ts';
 import { loadConfig } from '../shared/config.ts';
+import { DeferredLog } from '../shared/deferred-log.ts';
 import { openEngine } from '../shared/engine/open-engine.ts';
 import { type Demo, demoPartnerKey, firstConversation, writeDemo } from './demo.ts';
 
@@ -40,9 +41,11 @@ async function main(): Promise<void> {
   };
   const messagingConfig = loadConfig(MessagingConfig, env);
   const gatewayConfig = loadConfig(GatewayConfig, env);
-  const engine = await openEngine({ ...messagingConfig, REDIS_URL: undefined, REDIS_CLUSTER_URLS: undefined }, { dataDir });
+  const log = new DeferredLog();
+  const engine = await openEngine({ ...messagingConfig, REDIS_URL: undefined, REDIS_CLUSTER_URLS: undefined }, { dataDir, log });
 
   const messaging = await buildMessaging({ config: messagingConfig, engine });
+  log.attach(messaging.log);
   await messaging.listen({ host: messagingConfig.HOST, port: messagingConfig.MESSAGING_PORT });
   const messagingUrl = `http://${loopback(messagingConfig.HOST)}:${(messaging.server.address() as AddressInfo).port}`;
 
@@ -54,6 +57,7 @@ async function main(): Promise<void> {
     port: gatewayConfig.GATEWAY_ADMIN_PORT,
     metrics: gateway.metrics.registry,
     readiness: () => gateway.readiness(),
+    takesWrites: () => gateway.takesWrites(),
   });
 
   const demo: Demo = {

@@ -8,6 +8,8 @@ export interface AdminServerOptions {
   port: number;
   /** Why this process should get no work now, one line a reason; empty when it can serve. A rejection counts as a reason. */
   readiness: () => Promise<string[]>;
+  /** Whether the store takes writes now. Without writes a process can serve reads, so this is shown beside its readiness, not as a part of it. */
+  takesWrites?: () => Promise<boolean>;
   /** Metrics of the process; prom-client's `Registry` fits. */
   metrics: { readonly contentType: string; metrics(): Promise<string> };
 }
@@ -24,7 +26,7 @@ const MAX_HEADER_BYTES = 8192;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
- * `/healthz` (the process is alive), `/readyz` (200, or 503 with the reasons as JSON) and `/metrics` over plain HTTP/1.1, on a port
+ * `/healthz` (the process is alive), `/readyz` (200 and whether the store takes writes, or 503 with the reasons, as JSON) and `/metrics` over plain HTTP/1.1, on a port
  * of their own that only the platform reaches. Resolves when it listens.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
@@ -35,7 +37,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       response.setHeader('allow', 'GET, HEAD');
       answerJson(response, 405, { error: 'only GET and HEAD are answered here' });
     } else if (path === '/healthz') answerJson(response, 200, { status: 'ok' });
-    else if (path === '/readyz') void answerReadiness(response, options.readiness);
+    else if (path === '/readyz') void answerReadiness(response, options);
     else if (path === '/metrics') void answerMetrics(response, options.metrics);
     else answerJson(response, 404, { error: 'try /healthz, /readyz or /metrics' });
   });
@@ -62,9 +64,12 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-async function answerReadiness(response: ServerResponse, readiness: () => Promise<string[]>): Promise<void> {
-  const reasons = await readiness().catch((error: unknown) => [error instanceof Error ? error.message : String(error)]);
-  if (reasons.length === 0) answerJson(response, 200, { status: 'ready' });
+async function answerReadiness(response: ServerResponse, { readiness, takesWrites }: AdminServerOptions): Promise<void> {
+  const [reasons, writes] = await Promise.all([
+    readiness().catch((error: unknown) => [error instanceof Error ? error.message : String(error)]),
+    takesWrites?.(),
+  ]);
+  if (reasons.length === 0) answerJson(response, 200, { status: 'ready', ...(writes === undefined ? {} : { writes }) });
   else answerJson(response, 503, { status: 'not ready', reasons });
 }
 

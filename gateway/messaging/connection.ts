@@ -1,5 +1,5 @@
 import { Client } from 'undici';
-import { PING_PATH } from '../../shared/schemas/internal.ts';
+import { ANSWER_WITHIN_HEADER, PARTS_TYPE, PING_PATH } from '../../shared/schemas/internal.ts';
 import { createConnector } from './connector.ts';
 import { type Answer, Exchange } from './exchange.ts';
 
@@ -87,13 +87,17 @@ export class MessagingConnection {
     return answer;
   }
 
-  send(method: 'GET' | 'POST', path: string, body: string | null, timeoutMs: number): Promise<Answer> {
-    const exchange = new Exchange(() => this.#goaway);
+  /** @param onPart takes the lines of an answer that comes in parts: messaging may then give what is ready before the rest is */
+  send(method: 'GET' | 'POST', path: string, body: string | null, timeoutMs: number, onPart?: (line: string) => void): Promise<Answer> {
+    const exchange = new Exchange(() => this.#goaway, onPart);
     const timer = setTimeout(() => exchange.timeOut(), timeoutMs);
     const headers =
       body === null
         ? ['authorization', this.#authorization()]
         : ['authorization', this.#authorization(), 'content-type', 'application/json'];
+    if (onPart !== undefined) {
+      headers.push('accept', `application/json, ${PARTS_TYPE}`, ANSWER_WITHIN_HEADER, String(Math.floor(timeoutMs)));
+    }
     this.#client.dispatch({ method, path, body, headers }, exchange);
     const done = (): void => {
       clearTimeout(timer);

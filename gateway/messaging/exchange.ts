@@ -1,5 +1,7 @@
 import { constants } from 'node:http2';
+import { StringDecoder } from 'node:string_decoder';
 import type { Dispatcher } from 'undici';
+import { PARTS_TYPE } from '../../shared/schemas/internal.ts';
 import { CallFailure } from './call-failure.ts';
 import { ConnectFailed } from './connector.ts';
 
@@ -14,6 +16,10 @@ export interface Answer {
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly answer: Promise<Answer>;
   readonly #refusedByGoaway: () => boolean;
+  readonly #onPart: ((line: string) => void) | undefined;
+  /** Reads an answer that comes in parts. */
+  #decoder: StringDecoder | undefined;
+  #line = '';
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (failure: CallFailure) => void;
   #controller: Dispatcher.DispatchController | undefined;
@@ -23,8 +29,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #settled = false;
   #started = false;
 
-  /** @param refusedByGoaway whether the connection was told to go away, so that what undici put back in its queue was never begun */
-  constructor(refusedByGoaway: () => boolean) {
+  /**
+   * @param refusedByGoaway whether the connection was told to go away, so that what undici put back in its queue was never begun
+   * @param onPart takes the lines of an answer that comes in parts, which then has no text
+   */
+  constructor(refusedByGoaway: () => boolean, onPart?: (line: string) => void) {
+    this.#onPart = onPart;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.answer = promise;
     this.#resolve = resolve;
@@ -47,10 +57,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#status = status;
     // Only a refusal makes anybody ask for it.
     if (status === 401) this.#date = headers['date'] as string | undefined;
+    if (this.#onPart !== undefined && String(headers['content-type']).startsWith(PARTS_TYPE)) this.#decoder = new StringDecoder('utf8');
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#chunks.push(chunk);
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#decoder === undefined) this.#chunks.push(chunk);
+    else if (!this.#settled) this.#takeLines(controller, this.#decoder.write(chunk));
+  }
+
+  #takeLines(controller: Dispatcher.DispatchController, text: string): void {
+    const lines = (this.#line + text).split('\n');
+    this.#line = lines.pop() ?? '';
+    try {
+      for (const line of lines) this.#onPart?.(line);
+    } catch (error) {
+      this.#fail(new CallFailure('CHAT_ERR_UNAVAILABLE', 'unknown', { cause: error }));
+      controller.abort(new Error('the answer cannot be read'));
+    }
   }
 
   onResponseEnd(): void {

@@ -79,6 +79,10 @@ const CONNECT_TIMEOUT_MS = 2000;
 const BREAKER_FAILURES = 5;
 const BREAKER_OPEN_MS = 1000;
 const RETRY_PAUSE_MS = 20;
+/** A line of an answer to commands that comes in parts: results with the places of their commands. */
+interface CommandPart {
+  results: [number, CommandResult][];
+}
 const OURS: ReadonlySet<string> = new Set(['CHAT_ERR_UNAUTHORIZED', 'CHAT_ERR_NOT_FOUND']);
 
 /** The gateway's way to the messaging service. */
@@ -134,9 +138,10 @@ export class MessagingClient implements MessagingApi {
       lanes: LANES,
       batch: config.MESSAGING_BATCH,
       queue: config.MESSAGING_QUEUE,
-      send: async (body, repeatable) => {
-        const answer = await this.#request('POST', INTERNAL_API.commands.path, body, repeatable);
-        return (parse(answer) as { results: CommandResult[] }).results;
+      send: async (body, repeatable, onPart) => {
+        const onLine = (line: string) => onPart((JSON.parse(line) as CommandPart).results);
+        const answer = await this.#request('POST', INTERNAL_API.commands.path, body, repeatable, onLine);
+        return answer.body === '' ? [] : (parse(answer) as { results: CommandResult[] }).results;
       },
     });
     const reads = { calls: READ_CALLS, queue: config.MESSAGING_QUEUE, waitMs: this.#timeoutMs };
@@ -212,7 +217,13 @@ export class MessagingClient implements MessagingApi {
     await this.#pool.close();
   }
 
-  async #request(method: 'GET' | 'POST', path: string, body: string | null, repeatable: boolean): Promise<Answer> {
+  async #request(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | null,
+    repeatable: boolean,
+    onPart?: (line: string) => void,
+  ): Promise<Answer> {
     if (this.#inFlight >= this.#callLimit) throw new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: BREAKER_OPEN_MS });
     // With nothing to probe on, waiting for a connection would only make the caller wait.
     if ((this.#breaker.state !== 'closed' || this.#pool.refused) && this.#pool.open === 0) throw this.#unavailable();
@@ -221,7 +232,7 @@ export class MessagingClient implements MessagingApi {
     this.#counts.calls += 1;
     this.#inFlight += 1;
     try {
-      const answer = await this.#attempts(method, path, body, repeatable);
+      const answer = await this.#attempts(method, path, body, repeatable, onPart);
       permit.succeeded();
       this.#budget.earn();
       return answer;
@@ -234,13 +245,19 @@ export class MessagingClient implements MessagingApi {
     }
   }
 
-  async #attempts(method: 'GET' | 'POST', path: string, body: string | null, repeatable: boolean): Promise<Answer> {
+  async #attempts(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | null,
+    repeatable: boolean,
+    onPart?: (line: string) => void,
+  ): Promise<Answer> {
     const deadline = performance.now() + this.#timeoutMs;
     const left = (): number => Math.max(deadline - performance.now(), 1);
     for (let attempt = 1; ; attempt++) {
       const connection = this.#pool.pick() ?? (await this.#waitForConnection(left()));
       try {
-        const answer = await connection.send(method, path, body, left());
+        const answer = await connection.send(method, path, body, left(), onPart);
         if (answer.status !== 401) return answer;
         this.#pool.refuse(connection, answer.date);
         throw new CallFailure('CHAT_ERR_UNAVAILABLE', 'unsent', { cause: new Error('messaging answered 401') });

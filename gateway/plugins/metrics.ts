@@ -32,6 +32,15 @@ async function metrics(app: FastifyInstance, { messaging }: { messaging: Messagi
     },
   });
 
+  new Gauge({
+    name: 'chat_store_takes_writes',
+    help: '1 while the store takes writes, 0 while it does not, as when it is full',
+    registers: [registry],
+    async collect() {
+      this.set((await app.takesWrites()) ? 1 : 0);
+    },
+  });
+
   app.decorate('metrics', { registry });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';

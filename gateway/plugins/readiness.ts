@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Engine } from '../../shared/engine/engine.ts';
 import { ChatError } from '../../shared/errors.ts';
+import { WriteCheck } from '../../shared/write-check.ts';
 import type { MessagingApi } from '../messaging-api.ts';
 
 interface ReadinessOptions {
@@ -20,6 +21,8 @@ async function readiness(app: FastifyInstance, { engine, messaging, timeoutMs }:
   };
 
   const failing = new Set<string>();
+  const writes = new WriteCheck({ store: engine.store, timeoutMs, log: app.log });
+  app.decorate('takesWrites', () => writes.takesWrites());
 
   app.decorate('readiness', async () => {
     if (app.drain.active) return ['draining'];
@@ -53,5 +56,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Why this gateway should get no work now, one line a reason; empty when it can serve. */
     readiness(): Promise<string[]>;
+    /** Whether the store takes writes now; a gateway serves reads without. */
+    takesWrites(): Promise<boolean>;
   }
 }

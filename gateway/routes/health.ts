@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { ChatError } from '../../shared/errors.ts';
-import { Health } from '../../shared/schemas/rest.ts';
+import { Health, Readiness } from '../../shared/schemas/rest.ts';
 import { evenUnderPressure } from '../plugins/under-pressure.ts';
 import { failures } from './failures.ts';
 
@@ -30,16 +30,18 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'getReadiness',
         tags: ['operations'],
         summary: 'Can the process serve?',
-        description: 'Store, bus and messaging answer, and no shutdown is under way. The message of a 503 says what is wrong.',
+        description:
+          'Store, bus and messaging answer, and no shutdown is under way. `writes` says whether the store takes writes: a store that is full still serves ' +
+          'reads, and so does this process. The message of a 503 says what is wrong.',
         security: [],
-        response: { 200: Health, ...failures('CHAT_ERR_UNAVAILABLE', 'CHAT_ERR_DRAINING') },
+        response: { 200: Readiness, ...failures('CHAT_ERR_UNAVAILABLE', 'CHAT_ERR_DRAINING') },
       },
     },
     async () => {
-      const problems = await app.readiness();
+      const [problems, writes] = await Promise.all([app.readiness(), app.takesWrites()]);
       if (app.drain.active) throw new ChatError('CHAT_ERR_DRAINING');
       if (problems.length > 0) throw new ChatError('CHAT_ERR_UNAVAILABLE', `Not ready: ${problems.join('; ')}`);
-      return { status: 'ready' };
+      return { status: 'ready', writes };
     },
   );
 };

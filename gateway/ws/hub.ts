@@ -20,8 +20,7 @@ import { type FrameContext, FrameReader } from './frames/index.ts';
 import { HeartbeatWheel } from './heartbeat-wheel.ts';
 import { RealtimeMetrics } from './metrics.ts';
 import type { OutboxContext } from './outbox.ts';
-import { PresenceAnnouncer } from './presence-announcer.ts';
-import { PresenceWatch } from './presence-watch.ts';
+import { Presence } from './presence.ts';
 import { TopicJoiner } from './topic-joiner.ts';
 import { TopicRegistry } from './topic-registry.ts';
 import { TopicRepair } from './topic-repair.ts';
@@ -58,7 +57,6 @@ export interface HubOptions {
 }
 
 const SWEEP_MS = 5000;
-const PRESENCE_TICK_MS = 200;
 /** All live connections of this gateway, and what they follow. */
 export class Hub {
   readonly gatewayId = newGatewayId();
@@ -73,8 +71,7 @@ export class Hub {
   readonly #topics: TopicRegistry;
   readonly #joiner: TopicJoiner;
   readonly #audit: Audit;
-  readonly #presenceWatch: PresenceWatch;
-  readonly #presenceAnnouncer: PresenceAnnouncer;
+  readonly #presence: Presence;
   readonly #reader: FrameReader;
   readonly #drain: Drain;
   #timers: NodeJS.Timeout[] = [];
@@ -118,8 +115,8 @@ export class Hub {
       }
     };
     this.#audit = new Audit({ users: this.#users, sessions: options.sessions, messaging, joiner: this.#joiner, clock, log });
-    this.#presenceWatch = new PresenceWatch({ bus, clock, log });
-    this.#presenceAnnouncer = new PresenceAnnouncer({ gatewayId: this.gatewayId, bus, clock, log, graceMs: config.PRESENCE_GRACE_MS });
+    const { PRESENCE_LEASE_MS: leaseMs, PRESENCE_GRACE_MS: graceMs } = config;
+    this.#presence = new Presence({ gatewayId: this.gatewayId, bus, clock, log, leaseMs, graceMs });
     this.#drain = new Drain(this.#connections, log);
     const frames: FrameContext = {
       messaging,
@@ -131,7 +128,7 @@ export class Hub {
       users: this.#users,
       topics: this.#topics,
       joiner: this.#joiner,
-      presence: this.#presenceWatch,
+      presence: this.#presence.watch,
     };
     this.#reader = new FrameReader(frames);
   }
@@ -153,11 +150,9 @@ export class Hub {
     this.#stopListening = bus.onInterruption(() => void this.#onInterruption());
     this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.monotonic()));
     this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
-    this.#every(PRESENCE_TICK_MS, () => void this.#presenceAnnouncer.tick());
-    this.#every(config.PRESENCE_LEASE_MS / 3, () => void this.#renewLease());
     this.#every(1000, () => void this.#audit.part(1000));
     this.#jittered(config.WS_REPAIR_MS, () => this.#compareAll());
-    void this.#renewLease();
+    this.#presence.start();
   }
 
   #every(ms: number, work: () => void): void {
@@ -192,7 +187,7 @@ export class Hub {
     });
     if (first) {
       user.subscribed = this.#options.bus.subscribe(topicNames.user(user.userId), (payload) => this.#onUserMessage(user.userId, payload));
-      this.#presenceAnnouncer.came(user.userId);
+      this.#presence.announcer.came(user.userId);
     }
     this.#recheckSession(connection, user);
     this.metrics.connections.set(this.#connections.size);
@@ -226,9 +221,9 @@ export class Hub {
     if (!this.#connections.delete(connection)) return;
     this.#wheel.remove(connection);
     for (const topic of connection.topics ?? []) topic.leave(connection);
-    if (connection.watching !== undefined) this.#presenceWatch.unwatch(connection, [...connection.watching]);
+    if (connection.watching !== undefined) this.#presence.watch.unwatch(connection, [...connection.watching]);
     if (this.#users.remove(connection)) {
-      this.#presenceAnnouncer.went(connection.userId);
+      this.#presence.announcer.went(connection.userId);
       this.#options.bus
         .unsubscribe(topicNames.user(connection.userId))
         .catch((error) => this.#options.log.warn({ err: error }, 'unsubscribe failed'));
@@ -290,15 +285,6 @@ export class Hub {
     for (const connection of user.connections) connection.send(frame);
   }
 
-  async #renewLease(): Promise<void> {
-    const { bus, clock, config, log } = this.#options;
-    try {
-      await this.#presenceWatch.onGateways(await bus.presence.renew(this.gatewayId, clock.now(), config.PRESENCE_LEASE_MS));
-    } catch (error) {
-      log.warn({ err: error }, 'the presence lease could not be renewed');
-    }
-  }
-
   async #compareAll(): Promise<void> {
     try {
       await this.#repair.compare(this.#topics.all(), (topic, head) => this.#topics.releaseIfAsleep(topic, head));
@@ -309,14 +295,9 @@ export class Hub {
 
   /** The bus was away. Everything it may have swallowed is looked up: logs, wakings, presence, revocations. */
   async #onInterruption(): Promise<void> {
-    // The lease first: while it is lapsed, our own users look offline to everyone, us included.
-    await this.#renewLease();
-    // Side by side: no lost message waits for presence, and no revocation for either.
-    const presence = this.#presenceAnnouncer
-      .reannounce()
-      .then(() => this.#presenceWatch.reread())
-      .catch((error) => this.#options.log.warn({ err: error }, 'presence could not be read'));
-    await Promise.all([this.#compareAll(), this.#audit.everyone(), presence]);
+    this.#presence.onInterruption();
+    // Side by side: no lost message waits for a revocation, nor the other way round.
+    await Promise.all([this.#compareAll(), this.#audit.everyone()]);
   }
 
   /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */
@@ -340,8 +321,6 @@ export class Hub {
     this.#stopListening?.();
     this.#repair.close();
     for (const connection of [...this.#connections]) connection.close('draining');
-    await this.#options.bus.presence
-      .release(this.gatewayId)
-      .catch((error) => this.#options.log.warn({ err: error }, 'presence lease not released'));
+    await this.#presence.close();
   }
 }

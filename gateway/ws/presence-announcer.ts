@@ -1,12 +1,19 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
-import type { Bus } from '../../shared/engine/bus.ts';
+import type { Bus, PresenceChange } from '../../shared/engine/bus.ts';
 import type { UserId } from '../../shared/schemas/primitives.ts';
-import { topics as topicNames } from '../../shared/schemas/topics.ts';
+import { type PresenceTopicMessage, topics as topicNames } from '../../shared/schemas/topics.ts';
+
+/** Changes sent at once. With a tick every 200 ms this paces the crowd that is announced again after an interruption. */
+const BATCH = 2000;
+/** What was not confirmed by then is sent again, ms. */
+const RESEND_MS = 2000;
 
 /**
- * Tells the world which users are connected here. A user that comes is announced with the next batch; one that goes only after a
- * grace, so that a phone changing cells does not flicker. One batch a tick, one lease a gateway, nothing per connection.
+ * Tells the world which users are connected here. A user that comes is announced with the next tick; one that goes only after a grace, so
+ * that a phone changing cells does not flicker. One batch a tick, nothing per connection.
+ *
+ * A change waits here until it was stored and published, and is sent again as often as that takes. Its version makes repeats harmless.
  */
 export class PresenceAnnouncer {
   readonly #gatewayId: string;
@@ -14,13 +21,17 @@ export class PresenceAnnouncer {
   readonly #clock: Clock;
   readonly #log: FastifyBaseLogger;
   readonly #graceMs: number;
-  /** Users with a connection here. */
-  readonly #present = new Set<UserId>();
-  readonly #announced = new Set<UserId>();
-  #coming = new Set<UserId>();
-  /** Users without a connection, and when the last one closed. In order of time. */
-  readonly #leaving = new Map<UserId, number>();
-  #sending = false;
+  /** Users who are online here: connected, or in their grace. */
+  readonly #online = new Set<UserId>();
+  /** Users in their grace, and when their last connection closed. In order of time. */
+  readonly #leaving = new Map<UserId, { since: number; at: number }>();
+  readonly #unsent = new Map<UserId, PresenceChange>();
+  /** In order of `resendAt`. */
+  readonly #unconfirmed = new Map<UserId, { change: PresenceChange; resendAt: number }>();
+  #version = 0;
+  #floor = 0;
+  /** Everybody who was online is being announced again with versions above `floor`; `left` are not confirmed yet. */
+  #reannounced: { floor: number; left: Set<UserId> } | undefined;
 
   constructor(options: { gatewayId: string; bus: Bus; clock: Clock; log: FastifyBaseLogger; graceMs: number }) {
     this.#gatewayId = options.gatewayId;
@@ -30,70 +41,101 @@ export class PresenceAnnouncer {
     this.#graceMs = options.graceMs;
   }
 
+  /** All records of this gateway below this version are void: everybody who is online has a newer one. */
+  get floor(): number {
+    return this.#floor;
+  }
+
   came(userId: UserId): void {
-    this.#present.add(userId);
     this.#leaving.delete(userId);
-    if (!this.#announced.has(userId)) this.#coming.add(userId);
+    if (this.#online.has(userId)) return;
+    this.#online.add(userId);
+    this.#change(userId, true, this.#clock.now());
   }
 
   went(userId: UserId): void {
-    this.#present.delete(userId);
-    this.#leaving.set(userId, this.#clock.now());
+    this.#leaving.set(userId, { since: this.#clock.monotonic(), at: this.#clock.now() });
   }
 
-  /** What was announced may be lost: everyone here is announced again. Resolves when that was tried, or will be with the next tick. */
-  async reannounce(): Promise<void> {
-    for (const userId of this.#present) {
-      this.#announced.delete(userId);
-      this.#coming.add(userId);
-    }
-    await this.tick();
-  }
-
-  /** Sends what changed. A failed batch is sent again at the next tick. */
-  async tick(): Promise<void> {
-    if (this.#sending) return;
+  /** The store may have lost what was announced. Everybody is announced again, and when that is done the floor voids what went before. */
+  reannounce(): void {
+    this.#reannounced = { floor: ++this.#version, left: new Set(this.#online) };
     const now = this.#clock.now();
-    const changes: { userId: UserId; online: boolean; at: number }[] = [];
-    for (const [userId, wentAt] of this.#leaving) {
-      if (wentAt > now - this.#graceMs) break;
+    for (const userId of this.#online) this.#change(userId, true, now);
+    this.#raiseFloor();
+  }
+
+  #change(userId: UserId, online: boolean, at: number): void {
+    this.#unconfirmed.delete(userId);
+    this.#unsent.set(userId, { userId, version: ++this.#version, online, at });
+  }
+
+  /** Sends what changed, and again what was not confirmed. */
+  tick(): void {
+    const now = this.#clock.monotonic();
+    for (const [userId, { since, at }] of this.#leaving) {
+      if (since > now - this.#graceMs) break;
       this.#leaving.delete(userId);
-      // Came and went within a grace before it was announced: still worth its lastSeenAt.
-      this.#coming.delete(userId);
-      changes.push({ userId, online: false, at: wentAt });
+      this.#online.delete(userId);
+      this.#change(userId, false, at);
     }
-    const coming = this.#coming;
-    this.#coming = new Set();
-    for (const userId of coming) changes.push({ userId, online: true, at: now });
-    if (changes.length === 0) return;
-    this.#sending = true;
+    for (const [userId, { change, resendAt }] of this.#unconfirmed) {
+      if (resendAt > now) break;
+      this.#unconfirmed.delete(userId);
+      this.#unsent.set(userId, change);
+    }
+    const batch: PresenceChange[] = [];
+    for (const [userId, change] of this.#unsent) {
+      if (batch.length === BATCH) break;
+      this.#unsent.delete(userId);
+      this.#unconfirmed.set(userId, { change, resendAt: now + RESEND_MS });
+      batch.push(change);
+    }
+    if (batch.length > 0) void this.#send(batch);
+  }
+
+  async #send(batch: readonly PresenceChange[]): Promise<void> {
     try {
-      await this.#bus.presence.set(this.#gatewayId, changes);
-      for (const { userId, online } of changes) {
-        if (online) {
-          this.#announced.add(userId);
-          continue;
-        }
-        this.#announced.delete(userId);
-        // Came back while the batch was on its way.
-        if (this.#present.has(userId)) this.#coming.add(userId);
-      }
-      await Promise.all(changes.map((change) => this.#bus.publish(topicNames.presence(change.userId), this.#message(change))));
+      const failed = new Set(await this.#bus.presence.set(this.#gatewayId, batch));
+      // Published after it was stored: whoever listens and then reads has either the message or the record.
+      const published = await Promise.allSettled(
+        batch
+          .filter((change) => !failed.has(change))
+          .map(async (change) => {
+            await this.#bus.publish(topicNames.presence(change.userId), this.#message(change));
+            this.#confirm(change);
+          }),
+      );
+      const rejected = published.find((outcome) => outcome.status === 'rejected');
+      if (rejected !== undefined) throw rejected.reason;
+      if (failed.size > 0) throw new Error(`${failed.size} of ${batch.length} records were not stored`);
     } catch (error) {
       this.#log.warn({ err: error }, 'presence could not be announced and will be tried again');
-      for (const { userId, online, at } of changes) {
-        if (this.#present.has(userId)) {
-          if (online) this.#coming.add(userId);
-        } else if (!online) {
-          this.#leaving.set(userId, at);
-        }
-      }
-    } finally {
-      this.#sending = false;
     }
   }
 
-  #message({ userId, online, at }: { userId: UserId; online: boolean; at: number }): string {
-    return JSON.stringify({ userId, gatewayId: this.#gatewayId, online, lastSeenAt: at });
+  #confirm({ userId, version }: PresenceChange): void {
+    if (this.#unconfirmed.get(userId)?.change.version === version) this.#unconfirmed.delete(userId);
+    if (this.#unsent.get(userId)?.version === version) this.#unsent.delete(userId);
+    if (this.#reannounced === undefined || version <= this.#reannounced.floor) return;
+    this.#reannounced.left.delete(userId);
+    this.#raiseFloor();
+  }
+
+  #raiseFloor(): void {
+    if (this.#reannounced === undefined || this.#reannounced.left.size > 0) return;
+    this.#floor = this.#reannounced.floor;
+    this.#reannounced = undefined;
+  }
+
+  #message({ userId, version, online, at }: PresenceChange): string {
+    const message: PresenceTopicMessage = {
+      userId,
+      gatewayId: this.#gatewayId,
+      version,
+      online,
+      ...(online ? {} : { lastSeenAt: at }),
+    };
+    return JSON.stringify(message);
   }
 }

@@ -160,6 +160,7 @@ export class TopicJoiner {
       this.ask(topic, join);
       return;
     }
+    if (!join.assumed) join.connection.remember(topic.id, join.place as Position);
     topic.leave(join.connection);
     if (join.wasLive) join.connection.send({ type: 'conversation', conversationId: topic.id, change: 'removed' });
   }

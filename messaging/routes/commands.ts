@@ -1,8 +1,12 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ANSWER_WITHIN_HEADER, PARTS_TYPE } from '../../shared/schemas/internal.ts';
 import type { CommandRunner } from '../command-runner.ts';
+import { CommandParts } from './command-parts.ts';
 import { internalRoute, type SchemaReferences } from './internal-route.ts';
 
 const MAX_COMMANDS = 1000;
+/** Of the time that a caller waits, what an answer may take: the rest is for its way. */
+const SHARE = 0.9;
 
 /** Only the envelope: the runner checks each command by itself, so that a bad one fails alone and not the batch. */
 function checkEnvelope(body: unknown): { value: unknown } | { error: Error } {
@@ -17,9 +21,31 @@ export default async function commandsRoute(app: FastifyInstance, options: { sch
     summary: 'Carry out a batch of commands',
     description:
       'Each command is atomic on its own and has one result, in order. Effects on one conversation happen in the order of the batch. ' +
-      'A result is given only when its event is durable and every member of a sleeping conversation has been told.',
-    weight: (request) => request.commands.length,
+      'A result is given only when its event is durable and every member of a sleeping conversation has been told. ' +
+      `To a caller that accepts \`${PARTS_TYPE}\`, results that are ready before others are given before them, as lines of JSON: ` +
+      '`{"results":[[place, result], …]}`. ' +
+      `A caller that says with \`${ANSWER_WITHIN_HEADER}\` how many milliseconds it waits gets CHAT_ERR_TIMEOUT for what is not done shortly before.`,
+    weight: 'itself',
     compilers: { validatorCompiler: () => checkEnvelope, serializerCompiler: () => JSON.stringify },
-    handle: async ({ commands }) => ({ results: await options.runner.run(commands) }),
+    async handle({ commands }, { request, reply }) {
+      const withinMs = patience(request);
+      if (!request.headers.accept?.includes(PARTS_TYPE)) {
+        return { results: await app.admit(commands.length, () => options.runner.run(commands, { withinMs })) };
+      }
+      const parts = new CommandParts();
+      const each = parts.add.bind(parts);
+      const whole = app.admit(commands.length, () => options.runner.run(commands, { each, withinMs })).finally(() => parts.end());
+      const divided = parts.divided.then((stream) => {
+        reply.type(PARTS_TYPE);
+        return stream;
+      });
+      return Promise.race([divided, whole.then((results) => ({ results }))]);
+    },
   });
+}
+
+/** How long an answer to this call may take, ms; undefined when the caller does not say. */
+function patience(request: FastifyRequest): number | undefined {
+  const waits = Number(request.headers[ANSWER_WITHIN_HEADER]);
+  return waits > 0 ? waits * SHARE : undefined;
 }

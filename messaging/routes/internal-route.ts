@@ -1,4 +1,5 @@
-import type { FastifyInstance, RouteShorthandOptions } from 'fastify';
+import type { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import { INTERNAL_API, type InternalApi, type InternalCall } from '../../shared/schemas/internal.ts';
 import type { registerSchemas } from '../schemas.ts';
 
@@ -9,11 +10,18 @@ interface RouteDefinition<C extends InternalCall> {
   tag: 'commands' | 'delivery' | 'reads';
   summary: string;
   description: string;
-  /** How many commands the call counts for; one when left out. */
-  weight?: (request: InternalApi[C]['request']) => number;
+  /** How many commands the call counts for; one when left out. With `itself` the call admits its work by itself. */
+  weight?: ((request: InternalApi[C]['request']) => number) | 'itself';
   /** Other than the compiled schemas: for calls that check or write their bodies themselves. */
   compilers?: Pick<RouteShorthandOptions, 'validatorCompiler' | 'serializerCompiler'>;
-  handle: (request: InternalApi[C]['request']) => Promise<InternalApi[C]['response']>;
+  /** The answer, or its text in parts. */
+  handle: (request: InternalApi[C]['request'], http: Http) => Promise<InternalApi[C]['response'] | Readable>;
+}
+
+/** For calls that look at headers, or answer in parts. */
+export interface Http {
+  request: FastifyRequest;
+  reply: FastifyReply;
 }
 
 /** Adds one call of the internal API: path and schemas from the table, admission, and its entry in the OpenAPI document. */
@@ -42,9 +50,10 @@ export function internalRoute<C extends InternalCall>(
         },
       },
     },
-    async ({ body }) => {
-      const given = body as InternalApi[C]['request'];
-      return app.admit(weight?.(given) ?? 1, () => handle(given));
+    async (request, reply) => {
+      const given = request.body as InternalApi[C]['request'];
+      const work = () => handle(given, { request, reply });
+      return weight === 'itself' ? work() : app.admit(weight?.(given) ?? 1, work);
     },
   );
 }

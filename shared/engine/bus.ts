@@ -18,25 +18,58 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-/** Whether a user is reachable, and when last. */
-export interface Presence {
-  userId: UserId;
-  online: boolean;
-  lastSeenAt?: number;
-  /** Gateways that hold a connection of the user. */
-  gatewayIds: string[];
+/** The lease of a gateway, by the clock of the store: every process that asks gets the same answer, whatever its own clock says. */
+export interface GatewayLease {
+  gatewayId: string;
+  /** Time left, ms. 0 or less: it has lapsed, and the gateway's users are offline. */
+  remainingMs: number;
+  /** When it ends or ended, Unix ms. */
+  endsAt: number;
+  /** When it began, Unix ms. Another value than before: it had lapsed, or the store had lost it. */
+  since: number;
+  /** Records of this gateway with a lower version are void. */
+  floor: number;
 }
 
+/** A gateway says that a user is connected there or no longer is. Of two records of one gateway and user the higher version counts. */
+export interface PresenceRecord {
+  gatewayId: string;
+  version: number;
+  online: boolean;
+}
+
+export interface PresenceChange {
+  userId: UserId;
+  /** From a counter of the gateway. */
+  version: number;
+  online: boolean;
+  /** When it happened, Unix ms by the clock of the gateway; users see it as `lastSeenAt`. */
+  at: number;
+}
+
+/** What is stored of a user. */
+export interface StoredPresence {
+  userId: UserId;
+  lastSeenAt?: number;
+  records: PresenceRecord[];
+}
+
+/** That a user is offline is remembered for at least this long, ms, so that an older record that arrives late does not count. */
+export const OFFLINE_KEPT_MS = 10 * 60_000;
+
 /**
- * Who is online, kept as one lease a gateway instead of one a connection: a user is online while a gateway that names it has a live
- * lease, so a gateway that dies takes its users offline when its lease ends, and nothing is refreshed per user.
+ * Who is online, kept as one lease a gateway instead of one a connection. A user is online while a gateway with a live lease has a record
+ * that says so. A gateway that dies takes its users offline when its lease ends, and nothing is refreshed per user.
+ *
+ * Every call may be repeated, may fail although it was carried out, and may be carried out after it failed.
  */
 export interface PresenceLeases {
-  /** Extends this gateway's lease; answers the gateways alive at `now`. */
-  renew(gatewayId: string, now: number, ttlMs: number): Promise<string[]>;
-  /** Ends this gateway's lease at once (drain). */
+  /** Extends the lease to `ttlMs` from now and raises its floor; answers all leases that are remembered, its own included. */
+  renew(gatewayId: string, ttlMs: number, floor: number): Promise<GatewayLease[]>;
+  /** Ends the lease now (drain). */
   release(gatewayId: string): Promise<void>;
-  /** The users' first connection on this gateway opened (`online`), or the last one's grace ended. One batch. */
-  set(gatewayId: string, changes: readonly { userId: UserId; online: boolean; at: number }[]): Promise<void>;
-  read(userIds: readonly UserId[], now: number): Promise<Presence[]>;
+  /** Stores the records that are newer than what is there. Answers the changes that may not have been stored: give them again. */
+  set(gatewayId: string, changes: readonly PresenceChange[]): Promise<PresenceChange[]>;
+  /** Leases and records; without the leases, or without some of the users, if those could not be read. */
+  read(userIds: readonly UserId[]): Promise<{ leases: GatewayLease[] | undefined; users: StoredPresence[] }>;
 }

@@ -16,8 +16,10 @@ import type { ConversationId, Cursor, DeviceId, Epoch, SessionId, UserId } from 
  * `ChatError` (CHAT_ERR_STORE_UNAVAILABLE, CHAT_ERR_NOT_DURABLE) when the storage fails; nothing resolves before it is durable.
  */
 export interface Store extends ConversationStore, SessionStore, KeyStore {
-  /** Resolves if the storage answers and takes writes; used by readiness checks. */
+  /** Resolves if the storage answers reads; a process whose store does not is no use to its balancer. */
   ping(): Promise<void>;
+  /** Resolves if the storage takes writes: it may be full and answer reads all the same. */
+  pingWrites(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -88,8 +90,11 @@ export interface ConversationStore {
    * member.add, sets `uncoveredFrom` to its seq if it is 0. `wake` is returned when `uncoveredFrom` is set or less than half is left,
    * with `from = uncoveredFrom`, else its own seq (receipt, typing: head + 1). A confirmed waking clears `uncoveredFrom`, unless someone
    * was let in after its `through`.
+   *
+   * `each` may be called with a result, and the place of its request, as soon as it is there: one part of the storage that is slow must not
+   * hold up the answers of the others. What it was not called with is in the results.
    */
-  execute(requests: readonly CommandRequest[]): Promise<StoreResult[]>;
+  execute(requests: readonly CommandRequest[], each?: (place: number, result: StoreResult) => void): Promise<StoreResult[]>;
 
   /** Writes down for each user that the conversation is awake until then. Idempotent; a later time wins. */
   recordAwake(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void>;

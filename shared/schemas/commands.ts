@@ -51,6 +51,38 @@ export const COMMANDS = {
 } as const satisfies Record<string, TObject>;
 
 export type CommandOp = keyof typeof COMMANDS;
+
+/**
+ * What a command does when it is carried out a second time, by op:
+ * - `keyed`: the store remembers its id and answers the first result.
+ * - `forward`: it leaves a state that only moves on. Whatever came in between, the second time changes nothing.
+ * - `reversible`: it leaves a state that another command can take back. If that came in between, the second time undoes it.
+ */
+export type CommandEffect = 'keyed' | 'forward' | 'reversible';
+
+const EFFECTS: Record<CommandOp, CommandEffect> = {
+  'message.send': 'keyed',
+  // A later edit may have come between.
+  'message.edit': 'reversible',
+  // What is deleted stays deleted.
+  'message.delete': 'forward',
+  'reaction.add': 'reversible',
+  'reaction.remove': 'reversible',
+  // Cursors never move back.
+  'receipt.read': 'forward',
+  'receipt.delivered': 'forward',
+  typing: 'reversible',
+  'conversation.create': 'keyed',
+  'conversation.update': 'reversible',
+  'member.add': 'reversible',
+  'member.remove': 'reversible',
+  'member.role': 'reversible',
+};
+
+/** Whether a command may be sent again when nobody knows whether it was carried out. */
+export function isRepeatable(op: CommandOp): boolean {
+  return EFFECTS[op] !== 'reversible';
+}
 export type CommandOf<O extends CommandOp> = Static<(typeof COMMANDS)[O]>;
 /** One thing to do to a conversation, checked and authorised by the store function that carries it out. */
 export type Command = { [O in CommandOp]: CommandOf<O> }[CommandOp];

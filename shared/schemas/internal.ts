@@ -7,6 +7,11 @@ import { ConversationId, Cursor, CursorSeq, Epoch, TimestampMs, UserId } from '.
 
 /** The internal API between gateway and messaging, `POST /internal/v1/…`. Log events travel as their exact JSON text. */
 
+/** Type of an answer that comes in parts, as lines of JSON. */
+export const PARTS_TYPE = 'application/x-ndjson';
+/** How long the caller waits for the answer, ms. */
+export const ANSWER_WITHIN_HEADER = 'answer-within-ms';
+
 const EventText = Type.String({ description: 'One log event, as the JSON text that goes on the wire' });
 
 export const CommandsRequest = Type.Object(

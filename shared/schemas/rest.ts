@@ -269,3 +269,7 @@ export const Jwks = Type.Object(
 export type Jwks = Static<typeof Jwks>;
 
 export const Health = Type.Object({ status: Type.String({ examples: ['ok'] }) }, { description: 'All is well' });
+export const Readiness = Type.Object(
+  { status: Type.String({ examples: ['ready'] }), writes: Type.Boolean({ description: 'Whether the store takes writes' }) },
+  { description: 'It can' },
+);

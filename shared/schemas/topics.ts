@@ -23,8 +23,13 @@ export type UserTopicMessage =
     }
   | { kind: 'revoked'; sessionId: SessionId };
 
-/** Messages on a user's presence topic; only gateways with a watcher of the user listen. */
-export type PresenceTopicMessage = Pick<ServerFrameOf<'presence'>, 'online' | 'lastSeenAt'> & { userId: UserId; gatewayId: string };
+/** Messages on a user's presence topic; only gateways with a watcher of the user listen. Published after the record was stored. */
+export type PresenceTopicMessage = Pick<ServerFrameOf<'presence'>, 'online' | 'lastSeenAt'> & {
+  userId: UserId;
+  gatewayId: string;
+  /** Of two messages of one gateway the higher version counts. */
+  version: number;
+};
 
 /** Names of topics. Braces keep a topic in the Redis slot of its conversation or user. */
 export const topics = {

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Bus } from '../../shared/engine/bus.ts';
+import type { Bus, GatewayLease } from '../../shared/engine/bus.ts';
 import { TopicLog } from '../helpers/topic-log.ts';
 import { type Features, Kit, type OpenEngine, range } from './kit.ts';
 
 const TTL_MS = 30_000;
+/** A lease that a test waits for. */
+const SHORT_MS = 300;
+/** What may pass on a slow machine between two calls, ms. */
+const SLOW_MS = 60_000;
 
 /** What every `Bus` must do. */
 export function busContract(name: string, open: OpenEngine, features: Features): void {
@@ -98,82 +102,133 @@ export function busContract(name: string, open: OpenEngine, features: Features):
     });
 
     describe('presence leases', () => {
-      const set = (bus: Bus, gatewayId: string, userId: string, online: boolean, at: number) =>
-        bus.presence.set(gatewayId, [{ userId, online, at }]);
-      const one = async (bus: Bus, userId: string, now: number) => {
-        const [presence] = await bus.presence.read([userId], now);
-        assert.equal(presence?.userId, userId);
-        return { online: presence.online, gatewayIds: [...presence.gatewayIds].sort(), lastSeenAt: presence.lastSeenAt };
+      const set = (bus: Bus, gatewayId: string, userId: string, version: number, online: boolean, at = 1) =>
+        bus.presence.set(gatewayId, [{ userId, version, online, at }]);
+      const one = async (bus: Bus, userId: string) => {
+        const [stored] = (await bus.presence.read([userId])).users;
+        assert.equal(stored?.userId, userId);
+        return { ...stored, records: stored.records.toSorted((a, b) => a.gatewayId.localeCompare(b.gatewayId)) };
+      };
+      const leaseOf = (leases: readonly GatewayLease[] | undefined, gatewayId: string) =>
+        leases?.find((lease) => lease.gatewayId === gatewayId) ?? assert.fail(`${gatewayId} has no lease`);
+      const alive = (leases: readonly GatewayLease[]) =>
+        leases.flatMap(({ gatewayId, remainingMs }) => (remainingMs > 0 ? [gatewayId] : [])).toSorted();
+      /** Resolves when the lease has run out by the clock of the engine, while another gateway renews its own. */
+      const lapsed = async (kit: Kit, gatewayId: string): Promise<GatewayLease> => {
+        for (;;) {
+          const lease = leaseOf(await kit.bus.presence.renew('gw-other', TTL_MS, 0), gatewayId);
+          if (lease.remainingMs <= 0) return lease;
+          kit.clock.advance(1);
+        }
       };
 
       test('names the gateways alive, until their lease ends or is given back', async (t) => {
-        const { bus, clock } = await Kit.open(t, open);
-        const now = clock.now();
-        assert.deepEqual(await bus.presence.renew('gw-1', now, TTL_MS), ['gw-1']);
-        assert.deepEqual((await bus.presence.renew('gw-2', now + 20_000, TTL_MS)).sort(), ['gw-1', 'gw-2']);
-        assert.deepEqual(await bus.presence.renew('gw-2', now + TTL_MS, TTL_MS), ['gw-2']);
-        assert.deepEqual((await bus.presence.renew('gw-1', now + TTL_MS, TTL_MS)).sort(), ['gw-1', 'gw-2']);
-        await bus.presence.release('gw-2');
-        assert.deepEqual(await bus.presence.renew('gw-1', now + TTL_MS, TTL_MS), ['gw-1']);
+        const kit = await Kit.open(t, open);
+        const { presence } = kit.bus;
+        assert.deepEqual(alive(await presence.renew('gw-1', SHORT_MS, 0)), ['gw-1']);
+        assert.deepEqual(alive(await presence.renew('gw-2', TTL_MS, 0)), ['gw-1', 'gw-2']);
+        await lapsed(kit, 'gw-1');
+        await presence.release('gw-other');
+        assert.deepEqual(alive(await presence.renew('gw-2', TTL_MS, 0)), ['gw-2']);
+        assert.deepEqual(alive(await presence.renew('gw-1', TTL_MS, 0)), ['gw-1', 'gw-2']);
+        await presence.release('gw-2');
+        await presence.release('gw-never');
+        assert.deepEqual(alive(await presence.renew('gw-1', TTL_MS, 0)), ['gw-1']);
+        assert.equal(leaseOf((await presence.read([])).leases, 'gw-2').remainingMs <= 0, true);
       });
 
-      test('has a user online while a gateway that names the user is alive', async (t) => {
-        const { bus, clock } = await Kit.open(t, open);
-        const now = clock.now();
-        await bus.presence.renew('gw-1', now, TTL_MS);
-        await bus.presence.renew('gw-2', now, TTL_MS);
-        await bus.presence.set('gw-1', [
-          { userId: 'ana', online: true, at: now },
-          { userId: 'bob', online: true, at: now },
-        ]);
-        await set(bus, 'gw-2', 'ana', true, now + 1);
-        const all = await bus.presence.read(['bob', 'nobody', 'ana'], now + 2);
+      test('says how long a lease lasts, and when it began: anew after it lapsed, and not when it is renewed', async (t) => {
+        const kit = await Kit.open(t, open);
+        const { presence } = kit.bus;
+        const first = leaseOf(await presence.renew('gw-1', SHORT_MS, 0), 'gw-1');
+        assert.ok(first.remainingMs > 0 && first.remainingMs <= SHORT_MS);
+        const renewed = leaseOf(await presence.renew('gw-1', SHORT_MS, 0), 'gw-1');
+        assert.equal(renewed.since, first.since);
+        const ended = await lapsed(kit, 'gw-1');
+        assert.equal(ended.since, first.since);
+        assert.ok(ended.endsAt >= renewed.endsAt && ended.endsAt <= first.since + 2 * SHORT_MS + SLOW_MS);
+        assert.notEqual(leaseOf(await presence.renew('gw-1', SHORT_MS, 0), 'gw-1').since, first.since);
+      });
+
+      test('raises the floor of a gateway, and never lowers it', async (t) => {
+        const { bus } = await Kit.open(t, open);
+        const floors: number[] = [];
+        for (const floor of [0, 7, 3]) floors.push(leaseOf(await bus.presence.renew('gw-1', TTL_MS, floor), 'gw-1').floor);
+        assert.deepEqual(floors, [0, 7, 7]);
+        assert.equal(leaseOf((await bus.presence.read([])).leases, 'gw-1').floor, 7);
+      });
+
+      test('answers what each gateway says of a user, and when the user was last seen', async (t) => {
+        const { bus } = await Kit.open(t, open);
+        await bus.presence.renew('gw-1', TTL_MS, 0);
+        await bus.presence.renew('gw-2', TTL_MS, 0);
         assert.deepEqual(
-          all.map((presence) => [presence.userId, presence.online]),
+          await bus.presence.set('gw-1', [
+            { userId: 'ana', version: 1, online: true, at: 1000 },
+            { userId: 'bob', version: 2, online: true, at: 1000 },
+          ]),
+          [],
+        );
+        await set(bus, 'gw-2', 'ana', 1, true);
+        const { users } = await bus.presence.read(['bob', 'nobody', 'ana']);
+        assert.deepEqual(
+          users.map(({ userId, records }) => [userId, records.length]),
           [
-            ['bob', true],
-            ['nobody', false],
-            ['ana', true],
+            ['bob', 1],
+            ['nobody', 0],
+            ['ana', 2],
           ],
         );
-        assert.deepEqual((await one(bus, 'ana', now + 2)).gatewayIds, ['gw-1', 'gw-2']);
-        await set(bus, 'gw-1', 'ana', false, now + 10);
-        assert.deepEqual(await one(bus, 'ana', now + 11).then((p) => [p.online, p.gatewayIds]), [true, ['gw-2']]);
-        await set(bus, 'gw-2', 'ana', false, now + 20);
-        assert.deepEqual(await one(bus, 'ana', now + 21), { online: false, gatewayIds: [], lastSeenAt: now + 20 });
-        assert.equal((await one(bus, 'bob', now + 21)).online, true);
+        await set(bus, 'gw-1', 'ana', 3, false, 5000);
+        assert.deepEqual(await one(bus, 'ana'), {
+          userId: 'ana',
+          lastSeenAt: 5000,
+          records: [
+            { gatewayId: 'gw-1', version: 3, online: false },
+            { gatewayId: 'gw-2', version: 1, online: true },
+          ],
+        });
       });
 
-      test('takes the users of a gateway offline when its lease ends, and has them back when it is renewed', async (t) => {
-        const { bus, clock } = await Kit.open(t, open);
-        const now = clock.now();
-        await bus.presence.renew('gw-1', now, TTL_MS);
-        await set(bus, 'gw-1', 'ana', true, now);
-        assert.equal((await one(bus, 'ana', now + TTL_MS - 1)).online, true);
-        const gone = await one(bus, 'ana', now + TTL_MS);
-        assert.deepEqual([gone.online, gone.gatewayIds], [false, []]);
-        assert.ok(gone.lastSeenAt !== undefined && gone.lastSeenAt >= now && gone.lastSeenAt <= now + TTL_MS);
-        await bus.presence.renew('gw-1', now + TTL_MS + 1, TTL_MS);
-        assert.equal((await one(bus, 'ana', now + TTL_MS + 1)).online, true);
+      test('keeps the newest record of a gateway, whatever comes late, and the latest time a user was seen', async (t) => {
+        const { bus } = await Kit.open(t, open);
+        await bus.presence.renew('gw-1', TTL_MS, 0);
+        await set(bus, 'gw-1', 'ana', 10, false, 5000);
+        assert.deepEqual(await set(bus, 'gw-1', 'ana', 9, true), []);
+        assert.deepEqual((await one(bus, 'ana')).records, [{ gatewayId: 'gw-1', version: 10, online: false }]);
+        await set(bus, 'gw-1', 'ana', 11, true);
+        await set(bus, 'gw-1', 'ana', 10, false, 6000);
+        assert.deepEqual((await one(bus, 'ana')).records, [{ gatewayId: 'gw-1', version: 11, online: true }]);
+        // A clock that was set back.
+        await set(bus, 'gw-1', 'ana', 12, false, 4000);
+        assert.deepEqual(await one(bus, 'ana'), {
+          userId: 'ana',
+          lastSeenAt: 5000,
+          records: [{ gatewayId: 'gw-1', version: 12, online: false }],
+        });
       });
 
-      test('takes the users of a gateway that drains offline at once', async (t) => {
-        const { bus, clock } = await Kit.open(t, open);
-        const now = clock.now();
-        await bus.presence.renew('gw-1', now, TTL_MS);
-        await set(bus, 'gw-1', 'ana', true, now);
-        await bus.presence.release('gw-1');
-        assert.deepEqual(await one(bus, 'ana', now + 1).then((p) => [p.online, p.gatewayIds]), [false, []]);
+      test('has a user whose gateway is gone as last seen when the lease ended', async (t) => {
+        const kit = await Kit.open(t, open);
+        await kit.bus.presence.renew('gw-1', SHORT_MS, 0);
+        await set(kit.bus, 'gw-1', 'ana', 1, true);
+        const { endsAt } = await lapsed(kit, 'gw-1');
+        assert.deepEqual(await one(kit.bus, 'ana'), {
+          userId: 'ana',
+          lastSeenAt: endsAt,
+          records: [{ gatewayId: 'gw-1', version: 1, online: true }],
+        });
       });
 
       if (features.shared)
         test('is read alike by other processes', async (t) => {
           const kit = await Kit.open(t, open);
           const other = (await kit.engine.another()).bus;
-          const now = kit.clock.now();
-          await kit.bus.presence.renew('gw-1', now, TTL_MS);
-          await set(kit.bus, 'gw-1', 'ana', true, now);
-          assert.deepEqual(await one(other, 'ana', now + 1).then((p) => [p.online, p.gatewayIds]), [true, ['gw-1']]);
+          await kit.bus.presence.renew('gw-1', TTL_MS, 0);
+          await set(kit.bus, 'gw-1', 'ana', 1, true);
+          const { leases, users } = await other.presence.read(['ana']);
+          assert.deepEqual(alive(leases ?? []), ['gw-1']);
+          assert.deepEqual(users, [{ userId: 'ana', records: [{ gatewayId: 'gw-1', version: 1, online: true }] }]);
         });
     });
   });

@@ -147,13 +147,14 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       await kit.store.partnerKeys();
       await kit.bus.presence.renew('gw', 1, 1);
       await kit.bus.presence.set('gw', [
-        { userId: 'ana', online: true, at: 1 },
-        { userId: 'ana', online: false, at: 1 },
+        { userId: 'ana', version: 1, online: true, at: 1 },
+        { userId: 'ana', version: 2, online: false, at: 1 },
       ]);
-      await kit.bus.presence.read(['ana'], 1);
+      await kit.bus.presence.read(['ana']);
       await kit.bus.presence.release('gw');
       await kit.bus.publish('{u:ana}', 'text');
       await kit.store.ping();
+      await kit.store.pingWrites();
       await kit.bus.ping();
     });
 

@@ -74,7 +74,7 @@ if (redisAvailable('what an ack promises with REDIS_MIN_REPLICA_ACKS')) {
     });
 
     test('leaves no byte of a deleted message in the server', async (t) => {
-      const server = await startRedis(t);
+      const server = await startRedis(t, { args: ['--rdbcompression', 'no'] });
       const kit = await Kit.open(t, (context) => openContractEngine(context, { REDIS_URL: server.url }));
       const room = await kit.group('ana', 'bob');
       const sent = await room.ok({

@@ -7,6 +7,7 @@ export class OtherGateway {
   readonly #bus: Bus;
   readonly #clock: Clock;
   readonly #id: string;
+  #version = 0;
 
   constructor(bus: Bus, clock: Clock, id = 'another-gateway') {
     this.#bus = bus;
@@ -15,16 +16,16 @@ export class OtherGateway {
   }
 
   async renew(leaseMs: number): Promise<void> {
-    await this.#bus.presence.renew(this.#id, this.#clock.now(), leaseMs);
+    await this.#bus.presence.renew(this.#id, leaseMs, 0);
   }
 
   /** The user has a connection there, and nobody has been told. */
   async has(userId: string): Promise<void> {
-    await this.#bus.presence.set(this.#id, [{ userId, online: true, at: this.#clock.now() }]);
+    await this.#bus.presence.set(this.#id, [{ userId, version: ++this.#version, online: true, at: this.#clock.now() }]);
   }
 
   async announce(userId: string): Promise<void> {
     await this.has(userId);
-    await this.#bus.publish(topics.presence(userId), JSON.stringify({ userId, gatewayId: this.#id, online: true }));
+    await this.#bus.publish(topics.presence(userId), JSON.stringify({ userId, gatewayId: this.#id, version: this.#version, online: true }));
   }
 }

@@ -103,8 +103,10 @@ test('a gateway finds what its connections missed, and where the heads are', asy
   assert.deepEqual(range.body, { events: stored?.events.slice(0, 1), head: 2, epoch });
   assert.equal((await post('range', { conversationId: UNKNOWN, after: 0, limit: 1 })).body.error.code, 'CHAT_ERR_CONVERSATION_NOT_FOUND');
 
-  const joins = await post('joins', { joins: [{ conversationId: id, after: 1, userIds: ['bob', 'eve'] }] });
-  assert.deepEqual(joins.body.joins, [{ conversationId: id, memberIds: ['bob'], events: stored?.events.slice(1), head: 2, epoch }]);
+  const joins = await post('joins', { joins: [{ conversationId: id, after: 1, epoch, userIds: ['bob', 'eve'] }] });
+  assert.deepEqual(joins.body.joins, [
+    { conversationId: id, memberIds: ['bob'], events: stored?.events.slice(1), head: 2, epoch, activeFrom: 1 },
+  ]);
 
   const { body: heads } = await post('heads', { conversationIds: [id, UNKNOWN] });
   assert.equal(heads.heads.length, 1);

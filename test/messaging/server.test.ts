@@ -78,12 +78,32 @@ if (redisAvailable('starting messaging as a process of its own')) {
   test('is ready when its engine answers, and on SIGTERM drains and exits with 0', async (t) => {
     const service = start(t, env);
     const { admin } = await service.logged('messaging is up');
-    assert.deepEqual(await (await fetch(`${admin}/readyz`)).json(), { status: 'ready' });
+    assert.deepEqual(await (await fetch(`${admin}/readyz`)).json(), { status: 'ready', writes: true });
     const metrics = await (await fetch(`${admin}/metrics`)).text();
     assert.match(metrics, /^chat_messaging_sessions 0$/m);
     assert.match(metrics, /^nodejs_eventloop_lag_seconds /m);
     service.child.kill('SIGTERM');
     assert.equal((await service.ended).code, 0);
+  });
+
+  test('stays ready while Redis is out of memory, and says in answer and log that there are no writes', async (t) => {
+    const service = start(t, env);
+    const { admin } = await service.logged('messaging is up');
+    await redis.admin.config('SET', 'maxmemory', '1');
+    t.after(() => redis.admin.config('SET', 'maxmemory', '0'));
+    const response = await fetch(`${admin}/readyz`);
+    assert.equal(response.status, 200);
+    assert.deepEqual(await response.json(), { status: 'ready', writes: false });
+    await service.logged('the store takes no writes; reads are served');
+  });
+
+  test('has what its engine has to say of Redis in its own log', async (t) => {
+    const service = start(t, env);
+    await service.logged('messaging is up');
+    await redis.kill();
+    t.after(() => redis.restart());
+    const line = await service.logged('a connection to Redis broke or cannot be made');
+    assert.equal(line['level'], 40);
   });
 
   test('is not ready while it drains', async (t) => {

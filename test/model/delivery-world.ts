@@ -104,7 +104,7 @@ export class DeliveryWorld {
         this.#interrupt = listener;
         return () => {};
       },
-      presence: { renew: async () => [], release: async () => {}, set: async () => {}, read: async () => [] },
+      presence: { renew: async () => [], release: async () => {}, set: async () => [], read: async () => ({ leases: [], users: [] }) },
       ping: async () => {},
       close: async () => {},
     };

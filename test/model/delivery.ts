@@ -12,7 +12,8 @@ interface Step {
 }
 
 export const STEPS: Record<string, { weight: number; run: (world: DeliveryWorld, k: number, c: number) => void | Promise<void> }> = {
-  call: { weight: 30, run: (world, k) => world.pending.step(k) },
+  call: { weight: 24, run: (world, k) => world.pending.step(k) },
+  calls: { weight: 12, run: (world, k) => world.pending.steps(k, 4) },
   deliver: { weight: 16, run: (world, k) => world.deliver(k, 'once') },
   send: { weight: 10, run: (world, k, c) => change(world, c, k, 'message.created', user(k), { text: 'x' }) },
   connect: { weight: 8, run: (world, k) => world.connect(k) },
@@ -37,7 +38,8 @@ export const STEPS: Record<string, { weight: number; run: (world: DeliveryWorld,
 const user = (k: number): string => USERS[k % USERS.length] as string;
 /** Not the first: who is always there lets the others in and puts them out. */
 const member = (k: number): string => USERS[1 + (k % (USERS.length - 1))] as string;
-const conversation = (c: number): string => CONVERSATIONS[c % CONVERSATIONS.length] as string;
+/** Mostly one conversation, so that things happen to each other. */
+const conversation = (c: number): string => CONVERSATIONS[c === 3 ? 1 : 0] as string;
 const change = (world: DeliveryWorld, c: number, k: number, ...event: [Parameters<DeliveryWorld['change']>[2], string, object]): void =>
   world.change(conversation(c), k, ...event);
 

@@ -44,6 +44,11 @@ export class Pending {
     this.#take(k)?.go();
   }
 
+  /** Several steps at once, of whatever waits at this place. */
+  steps(k: number, count: number): void {
+    for (let i = 0; i < count; i++) this.step(k);
+  }
+
   fail(k: number): void {
     this.#take(k)?.fail();
   }

@@ -26,6 +26,13 @@ test('says that the process is alive, ready, and what it measured', async (t) =>
   assert.equal(await metrics.text(), 'up 1\n');
 });
 
+test('is ready without writes, and says whether there are any', async (t) => {
+  const { url } = await build(t, { takesWrites: async () => false });
+  const response = await fetch(`${url}/readyz`);
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), { status: 'ready', writes: false });
+});
+
 test('says why it is not ready with 503', async (t) => {
   const { url } = await build(t, { readiness: async () => ['draining', 'store: no answer'] });
   const response = await fetch(`${url}/readyz`);

@@ -19,6 +19,7 @@ const NEEDS_WALL_TIME: Record<string, string> = {
   'gateway/messaging/reachability.ts': 'writes both times into the log when messaging refuses a token',
   'gateway/ws/frames/ping.ts': 'serverTime, told to the client',
   'gateway/ws/presence-announcer.ts': 'lastSeenAt, told to users',
+  'shared/engine/embedded/presence.ts': 'when a gateway ended, told to users as lastSeenAt',
   'messaging/command-runner.ts': 'when an event happened',
   'shared/metrics-emf.ts': 'the timestamp of a line for CloudWatch',
 
@@ -36,7 +37,6 @@ const NEEDS_WALL_TIME: Record<string, string> = {
   'gateway/ws/audit.ts': 'whether a session has expired',
   'gateway/ws/hub.ts': 'serverTime, told to the client; whether a session has expired',
   'gateway/ws/frames/sync.ts': 'serverTime, which comes back as `since`, with a margin of twice the skew',
-  'gateway/ws/presence-watch.ts': 'which leases are in force',
   'gateway/ws/topic-registry.ts': 'until when a conversation is awake, with a margin',
   'messaging/routes/delivery.ts': 'which conversations are awake, with a margin at the gateways',
   'shared/engine/embedded/store.ts': 'when a session was revoked',

@@ -5,5 +5,5 @@ export const clientState: FrameHandler<'client.state'> = (context, connection, f
   connection.background = frame.state === 'background';
   connection.ok(frame.ref);
   if (!wasBackground || connection.background) return;
-  for (const presence of context.presence.viewFor(connection)) connection.send({ type: 'presence', ...presence });
+  for (const presence of context.presence.tell(connection)) connection.send({ type: 'presence', ...presence });
 };

@@ -15,10 +15,10 @@ export const presenceWatch: FrameHandler<'presence.watch'> = async (context, con
   if (connection.closing) return;
   // Other frames of the same client may have taken the room meanwhile.
   checkRoom(userIds);
-  const presence = await context.presence.watch(connection, userIds);
+  await context.presence.watch(connection, userIds);
   // The socket may have gone while the bus was asked; its cleanup has run before the watch began to count.
   if (connection.closing) context.presence.unwatch(connection, userIds);
-  else connection.ok(frame.ref, { presence });
+  else connection.ok(frame.ref, { presence: context.presence.tell(connection, userIds) });
 };
 
 /** Only whom the user shares a conversation with. It looks at all of the user's conversations, so it counts as a read. */

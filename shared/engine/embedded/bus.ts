@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { ChatError } from '../../errors.ts';
 import type { Bus, TopicHandler } from '../bus.ts';
 import type { EngineLog } from '../engine.ts';
@@ -5,12 +6,13 @@ import { EmbeddedPresence } from './presence.ts';
 
 /** Topics inside one process: a publication is a call. Loses nothing, so nothing interrupts it. */
 export class EmbeddedBus implements Bus {
-  readonly presence = new EmbeddedPresence();
+  readonly presence: EmbeddedPresence;
   readonly #handlers = new Map<string, TopicHandler>();
   readonly #log: EngineLog | undefined;
   #closed = false;
 
-  constructor(log?: EngineLog) {
+  constructor(clock: Clock, log?: EngineLog) {
+    this.presence = new EmbeddedPresence(clock);
     this.#log = log;
   }
 

@@ -52,7 +52,7 @@ export async function openEmbeddedEngine(options: EmbeddedOptions): Promise<Engi
     } finally {
       db.close();
     }
-    const bus = new EmbeddedBus(log);
+    const bus = new EmbeddedBus(clock, log);
     const publish = (topic: string, text: string) => bus.deliver(topic, text);
     const store = await EmbeddedStore.open({ path, limits, clock, publish, beside: shareData, ...sized, ...logged });
     let closing: Promise<void> | undefined;

@@ -244,7 +244,11 @@ export class EmbeddedStore implements Store {
     return this.#writer.submit({ job: 'addSigningKey', key, keep, onlyIfNone });
   }
 
-  ping(): Promise<void> {
+  async ping(): Promise<void> {
+    this.#read(() => this.#db.prepare('SELECT pings FROM health').get());
+  }
+
+  pingWrites(): Promise<void> {
     return this.#writer.submit({ job: 'ping' });
   }
 

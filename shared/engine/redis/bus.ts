@@ -1,6 +1,7 @@
 import { ChatError } from '../../errors.ts';
 import type { Bus, PresenceLeases, TopicHandler } from '../bus.ts';
 import type { EngineLog } from '../engine.ts';
+import { Backoffs } from './backoffs.ts';
 import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
 import { RedisPresence } from './presence.ts';
@@ -28,13 +29,15 @@ interface Subscription {
   /** Where it is, or is about to be; undefined while nobody leads its slot. */
   at: Subscriber | undefined;
   active: boolean;
+  /** It was active, and messages may have been missed since. */
+  interrupted: boolean;
   waiting: { resolve: () => void; reject: (error: Error) => void; since: number }[];
 }
 
 /**
  * Topics as sharded channels, on one connection a shard of its own, and presence leases. The connections follow the slots: after a lost
- * connection, a failover or a moved slot every channel is subscribed again where it belongs, and then the listeners hear of the
- * interruption.
+ * connection, a failover or a moved slot every channel is subscribed again where it belongs. The listeners hear of the interruption each
+ * time channels are back: those of one shard come back together, and do not wait for other shards.
  */
 export class RedisBus implements Bus {
   readonly presence: PresenceLeases;
@@ -56,8 +59,12 @@ export class RedisBus implements Bus {
   #unsettled = false;
   /** The slot map may be old. */
   #stale = false;
-  /** Something that was subscribed is not, or was not for a while. */
-  #interrupted = false;
+  /** Ends the pause between two attempts to settle. */
+  #wake = () => {};
+  /** Servers whose connection was lost, or that refused a channel: they are tried again later, each in its own time. */
+  readonly #backoffs = new Backoffs();
+  /** Channels that are back, of which the listeners are told at the end of this turn. */
+  #regained = 0;
   #closed = false;
 
   constructor(options: BusOptions) {
@@ -76,17 +83,16 @@ export class RedisBus implements Bus {
     const channel = this.#keys.channel(topic);
     let subscription = this.#subscriptions.get(channel);
     if (subscription === undefined) {
-      subscription = { channel, slot: slotOf(channel), handler, at: undefined, active: false, waiting: [] };
+      subscription = { channel, slot: slotOf(channel), handler, at: undefined, active: false, interrupted: false, waiting: [] };
       this.#subscriptions.set(channel, subscription);
       this.#place(subscription);
     } else {
       subscription.handler = handler;
       if (subscription.active) return Promise.resolve();
     }
-    const { waiting } = subscription;
     this.#waiting.add(subscription);
     this.#sweep ??= setInterval(() => this.#giveUp(), 250).unref();
-    return new Promise((resolve, reject) => waiting.push({ resolve, reject, since: performance.now() }));
+    return new Promise((resolve, reject) => subscription.waiting.push({ resolve, reject, since: performance.now() }));
   }
 
   async unsubscribe(topic: string): Promise<void> {
@@ -109,7 +115,7 @@ export class RedisBus implements Bus {
     if (subscriber === undefined) {
       subscriber = new Subscriber(shard, this.#shards.cluster, this.#connectMs, {
         message: (channel, payload) => this.#subscriptions.get(channel)?.handler(payload),
-        refused: (channels) => this.#onRefused(channels),
+        refused: (channels) => this.#onRefused(shard.address, channels),
         moved: (from) => {
           this.#suspects.add(from);
           this.#settle(true);
@@ -123,12 +129,29 @@ export class RedisBus implements Bus {
     void subscriber.add([subscription.channel]).then(() => {
       if (subscription.at !== placed || this.#subscriptions.get(subscription.channel) !== subscription) return;
       subscription.active = true;
+      this.#backoffs.succeeded(placed.address);
       this.#waiting.delete(subscription);
+      if (subscription.interrupted) this.#tell(subscription);
       for (const { resolve } of subscription.waiting.splice(0)) resolve();
     });
   }
 
-  #onRefused(channels: readonly string[]): void {
+  /** The channels that one connection brings back come in one turn, and are one interruption. */
+  #tell(subscription: Subscription): void {
+    subscription.interrupted = false;
+    this.#regained += 1;
+    if (this.#regained > 1) return;
+    setImmediate(() => {
+      const topics = this.#regained;
+      this.#regained = 0;
+      if (this.#closed) return;
+      this.#log?.info({ topics }, 'messages arrive again');
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  #onRefused(address: string, channels: readonly string[]): void {
+    this.#backoffs.failed(address);
     for (const channel of channels) {
       const subscription = this.#subscriptions.get(channel);
       if (subscription !== undefined) this.#unplace(subscription);
@@ -144,21 +167,23 @@ export class RedisBus implements Bus {
       this.#unplace(subscription);
       lost++;
     }
+    this.#backoffs.failed(subscriber.address);
     if (lost > 0) this.#log?.warn({ address: subscriber.address, topics: lost }, 'lost the connection that brings messages');
     this.#settle(true);
   }
 
   #unplace(subscription: Subscription): void {
-    if (subscription.active) this.#interrupted = true;
+    if (subscription.active) subscription.interrupted = true;
     subscription.active = false;
     subscription.at = undefined;
   }
 
-  /** Brings every subscription where it belongs, again and again until all are; then tells of the interruption. */
+  /** Brings every subscription where it belongs, again and again until all are. */
   #settle(refresh = false): void {
     this.#unsettled = true;
     if (this.#closed) return;
     this.#stale ||= refresh;
+    this.#wake();
     this.#settling ??= this.#settleAll().finally(() => {
       this.#settling = undefined;
       if (this.#unsettled) this.#settle();
@@ -169,36 +194,38 @@ export class RedisBus implements Bus {
     let wait = BACKOFF_MIN_MS;
     while (this.#unsettled && !this.#closed) {
       this.#unsettled = false;
-      if (this.#stale) {
-        this.#stale = false;
-        await this.#shards.refresh();
-      }
-      const explained = new Set<Subscriber>();
-      for (const subscription of this.#subscriptions.values()) {
-        const address = this.#shards.ofSlot(subscription.slot)?.address;
-        if (subscription.at !== undefined && subscription.at.address === address) continue;
-        if (subscription.at !== undefined) {
-          explained.add(subscription.at);
-          void subscription.at.remove([subscription.channel]);
-          this.#unplace(subscription);
-        }
-        if (address !== undefined) this.#place(subscription);
-      }
-      this.#askAgain(explained);
-      this.#dropIdle();
-      // A step that asks for nothing resolves after all that were asked for before.
-      await Promise.all([...this.#subscribers.values()].map((subscriber) => subscriber.add([])));
+      const refreshed = this.#stale ? this.#shards.refresh().then(() => this.#settle()) : undefined;
+      this.#stale = false;
+      this.#placeAll();
       for (const subscription of this.#subscriptions.values()) if (subscription.at === undefined) this.#unsettled = true;
-      if (!this.#unsettled) break;
-      this.#stale = true;
-      await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)));
+      if (!this.#unsettled && refreshed === undefined) break;
+      this.#stale ||= this.#unsettled && refreshed === undefined;
+      // A shard that is lost meanwhile is seen to at once, however long another one keeps us waiting.
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, wait * (0.5 + Math.random() / 2));
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
       wait = Math.min(BACKOFF_MAX_MS, wait * 2);
     }
-    if (this.#interrupted && !this.#closed) {
-      this.#interrupted = false;
-      this.#log?.info({ topics: this.#subscriptions.size }, 'messages arrive again');
-      for (const listener of this.#listeners) listener();
+  }
+
+  #placeAll(): void {
+    const explained = new Set<Subscriber>();
+    for (const subscription of this.#subscriptions.values()) {
+      const address = this.#shards.ofSlot(subscription.slot)?.address;
+      if (subscription.at !== undefined && subscription.at.address === address) continue;
+      if (subscription.at !== undefined) {
+        explained.add(subscription.at);
+        void subscription.at.remove([subscription.channel]);
+        this.#unplace(subscription);
+      }
+      if (address !== undefined && this.#backoffs.isOver(address)) this.#place(subscription);
     }
+    this.#askAgain(explained);
+    this.#dropIdle();
   }
 
   /** Subscribes everything again on connections that lost channels, if no slot that is known to have moved explains it. */

@@ -1,13 +1,13 @@
 import { ChatError, type ErrorCode } from '../../errors.ts';
 import { encodeEventTail } from '../../event-text.ts';
 import { newEventId } from '../../ids.ts';
-import type { CommandOf } from '../../schemas/commands.ts';
+import { type CommandOf, isRepeatable } from '../../schemas/commands.ts';
 import type { EventName } from '../../schemas/events.ts';
 import type { UserId } from '../../schemas/primitives.ts';
 import { AWAKE_MS, type StoreLimits } from '../engine.ts';
 import type { CommandRequest, StoreOk, StoreResult } from '../store.ts';
 import type { Caller } from './caller.ts';
-import type { ConversationKeys, Keys } from './keys.ts';
+import type { Keys } from './keys.ts';
 import type { Call } from './lane.ts';
 
 /** Turns commands into calls of the server-side functions, and their replies into results. */
@@ -27,10 +27,11 @@ export class CommandCalls {
     const { command } = request;
     const k = this.#keys.conversation(command.conversationId);
     const head = [command.actorId, request.at] as const;
+    const write = (fn: string, keys: readonly string[], args: readonly (string | number)[]) =>
+      this.#caller.write(k.slot, fn, keys, args, isRepeatable(command.op));
     switch (command.op) {
       case 'message.send':
-        return this.#write(
-          k,
+        return write(
           'send',
           [k.meta, k.log, k.sent0, k.sent1],
           [...head, this.#sendTail(request, command), command.clientMessageId, command.replyTo ?? ''],
@@ -39,29 +40,23 @@ export class CommandCalls {
         const { seq: target, text, metadata } = command;
         const tail = this.#tail(request, 'message.edited', { target, text, ...(metadata === undefined ? {} : { metadata }) });
         const texts = [JSON.stringify(text), metadata === undefined ? '' : JSON.stringify(metadata)];
-        return this.#write(k, 'edit', [k.meta, k.log, k.edits], [...head, tail, target, ...texts]);
+        return write('edit', [k.meta, k.log, k.edits], [...head, tail, target, ...texts]);
       }
       case 'message.delete': {
         const { seq: target } = command;
         const tail = this.#tail(request, 'message.deleted', { target });
-        return this.#write(k, 'delete', [k.meta, k.log, k.edits, k.reactions, k.reactors(target)], [...head, tail, target]);
+        return write('delete', [k.meta, k.log, k.edits, k.reactions, k.reactors(target)], [...head, tail, target]);
       }
       case 'reaction.add':
       case 'reaction.remove': {
         const { seq: target, emoji } = command;
         const adding = command.op === 'reaction.add';
         const tail = this.#tail(request, adding ? 'reaction.added' : 'reaction.removed', { target, emoji });
-        return this.#write(
-          k,
-          'react',
-          [k.meta, k.log, k.reactions, k.reactors(target)],
-          [...head, tail, target, emoji, adding ? 'add' : 'remove'],
-        );
+        return write('react', [k.meta, k.log, k.reactions, k.reactors(target)], [...head, tail, target, emoji, adding ? 'add' : 'remove']);
       }
       case 'receipt.read':
       case 'receipt.delivered':
-        return this.#write(
-          k,
+        return write(
           'receipt',
           [k.meta, k.log],
           [
@@ -75,26 +70,20 @@ export class CommandCalls {
       case 'typing': {
         const { conversationId, actorId, active } = command;
         const frame = JSON.stringify({ type: 'typing', conversationId, userId: actorId, active });
-        return { ...this.#write(k, 'typing', [k.meta], [...head, frame]), durable: false };
+        return { ...write('typing', [k.meta], [...head, frame]), durable: false };
       }
       case 'conversation.create': {
         const { kind, title = '', members } = command;
         const tail = this.#tail(request, 'member.added', { members });
-        return this.#write(
-          k,
-          'create',
-          [k.meta, k.log, k.roster],
-          [...head, tail, kind, title, this.#limits.groupMaxMembers, ...flat(members)],
-        );
+        return write('create', [k.meta, k.log, k.roster], [...head, tail, kind, title, this.#limits.groupMaxMembers, ...flat(members)]);
       }
       case 'conversation.update': {
         const { title } = command;
-        return this.#write(k, 'update', [k.meta, k.log], [...head, this.#tail(request, 'conversation.updated', { title }), title]);
+        return write('update', [k.meta, k.log], [...head, this.#tail(request, 'conversation.updated', { title }), title]);
       }
       case 'member.add': {
         const tail = upToList(this.#tail(request, 'member.added', { members: [] }));
-        return this.#write(
-          k,
+        return write(
           'add',
           [k.meta, k.log, k.roster],
           [...head, tail, this.#limits.groupMaxMembers, announced ? 1 : 0, ...flat(command.members)],
@@ -103,8 +92,7 @@ export class CommandCalls {
       case 'member.remove': {
         const { userId } = command;
         const succession = this.#tail({ ...request, eventId: newEventId() }, 'conversation.updated', { roles: [] });
-        return this.#write(
-          k,
+        return write(
           'remove',
           [k.meta, k.log, k.roster],
           [...head, this.#tail(request, 'member.removed', { userId }), userId, upToList(succession)],
@@ -119,13 +107,9 @@ export class CommandCalls {
             { userId: actorId, role: 'admin' },
           ],
         ].map((roles) => this.#tail(request, 'conversation.updated', { roles }));
-        return this.#write(k, 'role', [k.meta, k.log], [...head, tails[0] ?? '', userId, role, tails[1] ?? '']);
+        return write('role', [k.meta, k.log], [...head, tails[0] ?? '', userId, role, tails[1] ?? '']);
       }
     }
-  }
-
-  #write(k: ConversationKeys, fn: string, keys: readonly string[], args: readonly (string | number)[]): Call {
-    return this.#caller.write(k.slot, fn, keys, args, REPEATABLE.has(fn));
   }
 
   // The store cuts texts at these keys, in this order: see library.lua.
@@ -143,9 +127,6 @@ export class CommandCalls {
     return encodeEventTail({ conversationId: command.conversationId, id: eventId, at, actorId: command.actorId, event, data });
   }
 }
-
-/** Functions that change nothing the second time, or answer it as a repeat. */
-const REPEATABLE = new Set(['send', 'delete', 'react', 'receipt', 'typing', 'create']);
 
 const flat = (members: readonly { userId: UserId; role: string }[]): string[] => members.flatMap(({ userId, role }) => [userId, role]);
 

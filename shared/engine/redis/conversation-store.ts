@@ -48,32 +48,70 @@ export class RedisConversationStore implements ConversationStore {
     this.#calls = new CommandCalls(caller, keys, limits);
   }
 
-  async execute(requests: readonly CommandRequest[]): Promise<StoreResult[]> {
-    const announcement = await this.#announce(requests);
-    const ready = announcement === undefined ? requests : requests.filter((_, i) => !announcement.failed.has(i));
-    const announced = (request: CommandRequest) => announcement?.done.has(request) ?? false;
-    const outcomes = await this.#caller.run(ready.map((request) => this.#calls.call(request, announced(request))));
+  async execute(requests: readonly CommandRequest[], each?: (place: number, result: StoreResult) => void): Promise<StoreResult[]> {
+    const deadline = this.#caller.deadline();
+    const results = new Array<StoreResult>(requests.length);
+    const settle = (place: number, reply: unknown) => {
+      const result = toResult(requests[place] as CommandRequest, reply);
+      results[place] = result;
+      each?.(place, result);
+    };
+    const [plain, widening] = apart(requests);
+    const calls = plain.map((place) => this.#calls.call(requests[place] as CommandRequest, false));
+    const { promise: allPlain, resolve } = Promise.withResolvers<void>();
+    let left = plain.length;
+    if (left === 0) resolve();
+    this.#caller.start(
+      calls,
+      (n, reply) => {
+        settle(plain[n] as number, reply);
+        left -= 1;
+        if (left === 0) resolve();
+      },
+      deadline,
+    );
+    const parts: Promise<unknown>[] = [allPlain];
+    for (const places of widening) {
+      const own = places.map((place) => requests[place] as CommandRequest);
+      parts.push(
+        this.#widen(own, deadline).then((replies) => {
+          for (const [n, place] of places.entries()) settle(place, replies[n]);
+        }),
+      );
+    }
+    await Promise.all(parts);
+    return results;
+  }
+
+  /** Commands of one conversation, of which some may let users in. */
+  async #widen(requests: readonly CommandRequest[], deadline: number): Promise<unknown[]> {
+    const { failed, done } = await this.#announce(requests, deadline);
+    const ready = requests.filter((_, i) => !failed.has(i));
+    const outcomes = await this.#caller.run(
+      ready.map((request) => this.#calls.call(request, done.has(request))),
+      deadline,
+    );
     let next = 0;
-    const replies = requests.map((_, i) => announcement?.failed.get(i) ?? outcomes[next++]);
-    for (const [i, reply] of replies.entries()) if (reply === UNANNOUNCED) replies[i] = await this.#add(requests[i] as CommandRequest);
-    return requests.map((request, i) => toResult(request, replies[i]));
+    const replies = requests.map((_, i) => failed.get(i) ?? outcomes[next++]);
+    for (const [i, reply] of replies.entries()) {
+      if (reply === UNANNOUNCED) replies[i] = await this.#add(requests[i] as CommandRequest, deadline);
+    }
+    return replies;
   }
 
   /**
    * Writes the newcomers' indexes before their memberships, so that no crash leaves a member without. A `member.add` by someone who
    * may not add is not announced: nobody fills the indexes of strangers.
    */
-  async #announce(requests: readonly CommandRequest[]): Promise<Announcement | undefined> {
-    const widening = [...requests.entries()].filter(
-      ([, { command }]) => command.op === 'conversation.create' || command.op === 'member.add',
-    );
-    if (widening.length === 0) return undefined;
+  async #announce(requests: readonly CommandRequest[], deadline: number): Promise<Announcement> {
+    const widening = [...requests.entries()].filter(([, { command }]) => widens(command));
     const adds = widening.filter(([, { command }]) => command.op === 'member.add');
     const roles = await this.#caller.run(
       adds.map(([, { command }]) => {
         const { slot, meta } = this.#keys.conversation(command.conversationId);
         return plain(slot, 'HGET', [meta, memberField(command.actorId)]);
       }),
+      deadline,
     );
     const barred = new Set(adds.filter((_, n) => !/^[oa]:/.test(String(roles[n]))).map(([i]) => i));
     const calls: Call[] = [];
@@ -86,7 +124,7 @@ export class RedisConversationStore implements ConversationStore {
       }
     }
     const failed = new Map<number, ChatError>();
-    for (const [n, outcome] of (await this.#caller.run(calls)).entries()) {
+    for (const [n, outcome] of (await this.#caller.run(calls, deadline)).entries()) {
       if (outcome instanceof ChatError) failed.set(owners[n] as number, outcome);
     }
     return { failed, done: new Set(widening.filter(([i]) => !barred.has(i)).map(([, request]) => request)) };
@@ -101,10 +139,11 @@ export class RedisConversationStore implements ConversationStore {
   }
 
   /** A `member.add` whose actor was let to only after `#announce` had looked. */
-  async #add(request: CommandRequest): Promise<unknown> {
-    const failure = (await this.#caller.run(this.#indexCalls(request.command))).find((outcome) => outcome instanceof ChatError);
+  async #add(request: CommandRequest, deadline: number): Promise<unknown> {
+    const indexed = await this.#caller.run(this.#indexCalls(request.command), deadline);
+    const failure = indexed.find((outcome) => outcome instanceof ChatError);
     if (failure !== undefined) return failure;
-    const [reply] = await this.#caller.run([this.#calls.call(request, true)]);
+    const [reply] = await this.#caller.run([this.#calls.call(request, true)], deadline);
     return reply;
   }
 
@@ -413,6 +452,17 @@ export class RedisConversationStore implements ConversationStore {
     }
     return [...found];
   }
+}
+
+const widens = (command: Command) => command.op === 'conversation.create' || command.op === 'member.add';
+
+/** Places of requests that can be carried out at once, and, by conversation, of those that come with one that may let users in. */
+function apart(requests: readonly CommandRequest[]): [number[], Iterable<number[]>] {
+  const widening = new Map<ConversationId, number[]>();
+  for (const { command } of requests) if (widens(command)) widening.set(command.conversationId, []);
+  const plain: number[] = [];
+  for (const [place, { command }] of requests.entries()) (widening.get(command.conversationId) ?? plain).push(place);
+  return [plain, widening.values()];
 }
 
 /** A plain command; a write is durable, and all that are used here may be repeated. */

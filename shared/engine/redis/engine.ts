@@ -8,8 +8,10 @@ import { checkServer, connect, describeServers, makeClient } from './connect.ts'
 import { Keys } from './keys.ts';
 import type { Replication } from './lane.ts';
 import { type FunctionLibrary, LIBRARY, loadLibrary } from './library.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { ClusterShards, isCluster, StandaloneShards } from './shards.ts';
 import { RedisStore } from './store.ts';
+import { systemTiming } from './timing.ts';
 import { within } from './within.ts';
 
 /** What the Redis engine can be opened with beside the environment. */
@@ -18,7 +20,7 @@ export interface RedisEngineOptions extends EngineOptions {
   client?: Redis | Cluster;
   /** How long connecting may take, ms; default 5000. */
   connectMs?: number;
-  /** How long a call may take with everything that is tried, replicas aside, ms; default 4000. */
+  /** How long a call may take with everything that is tried, replicas aside, ms; default 3000: less than a gateway waits for messaging. */
   deadlineMs?: number;
   /** Another version of the server-side functions, for tests. */
   library?: FunctionLibrary;
@@ -37,10 +39,11 @@ const CLOSE_MS = 2000;
  * is too old, or is not what the environment says.
  */
 export async function openRedisEngine(config: EngineConfig, options: RedisEngineOptions = {}): Promise<RedisEngine> {
-  const { connectMs = 5000, deadlineMs = 4000, library = LIBRARY, log } = options;
+  const { connectMs = 5000, deadlineMs = 3000, library = LIBRARY, log } = options;
   const client = options.client ?? makeClient(config, connectMs);
   const servers = describeServers(config, client);
-  const ignore = (error: Error) => log?.warn({ err: error }, 'Redis connection');
+  const refusals = new RefusalLog(log, systemTiming);
+  const ignore = (error: Error) => refusals.noteConnection(error);
   client.on('error', ignore);
   const cluster = isCluster(client);
   const replication = replicationOf(config);

@@ -23,8 +23,8 @@ export interface UserKeys {
   awake: string;
   /** Hash: session id → when it was put there, Unix ms. Derived like `conversations`. */
   sessions: string;
-  /** Hash: gateway → since when the user is connected there; `seen` → last disconnect. Unix ms. */
-  connections: string;
+  /** Hash: gateway → its record of the user; `seen` → last disconnect, Unix ms. */
+  presence: string;
 }
 
 /** Names every key this system writes. */
@@ -57,7 +57,7 @@ export class Keys {
       conversations: `${base}conversations`,
       awake: `${base}awake`,
       sessions: `${base}sessions`,
-      connections: `${base}connections`,
+      presence: `${base}presence`,
     };
   }
 
@@ -78,9 +78,9 @@ export class Keys {
     };
   }
 
-  /** Sorted set of gateways by the end of their lease. */
-  get gateways(): { slot: number; key: string } {
-    return { slot: slotOfTag('gateways'), key: `${this.#prefix}{gateways}` };
+  /** Hash: gateway → its lease. */
+  get leases(): { slot: number; key: string } {
+    return { slot: slotOfTag('gateways'), key: `${this.#prefix}{gateways}:leases` };
   }
 
   channel(topic: string): string {

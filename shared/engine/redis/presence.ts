@@ -1,16 +1,17 @@
+import type { ChatError } from '../../errors.ts';
 import type { UserId } from '../../schemas/primitives.ts';
-import type { Presence, PresenceLeases } from '../bus.ts';
+import { type GatewayLease, OFFLINE_KEPT_MS, type PresenceChange, type PresenceLeases, type StoredPresence } from '../bus.ts';
 import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
 import type { Call } from './lane.ts';
 
 /** The lease of a gateway that is gone is remembered this long, ms: it says when its users were last seen. */
-const FORGET_MS = 24 * 60 * 60_000;
-/** A user who does not come back is forgotten after this long, s. */
-const CONNECTIONS_TTL_S = 90 * 24 * 60 * 60;
+const LEASE_KEPT_MS = 24 * 60 * 60_000;
+/** A user who does not come back is forgotten after this long, ms. */
+const USER_KEPT_MS = 90 * 24 * 60 * 60_000;
 const SEEN = 'seen';
 
-/** Presence in Redis: one sorted set of gateways by the end of their lease, and one small hash a user. */
+/** Presence in Redis: one hash of leases, and one small hash a user. The rules are in `library.lua`, where the clock of the server is. */
 export class RedisPresence implements PresenceLeases {
   readonly #caller: Caller;
   readonly #keys: Keys;
@@ -20,83 +21,89 @@ export class RedisPresence implements PresenceLeases {
     this.#keys = keys;
   }
 
-  async renew(gatewayId: string, now: number, ttlMs: number): Promise<string[]> {
-    const { slot, key } = this.#keys.gateways;
-    const [, , alive] = await this.#caller.all([
-      call(slot, 'ZADD', [key, now + ttlMs, gatewayId]),
-      call(slot, 'ZREMRANGEBYSCORE', [key, '-inf', now - FORGET_MS]),
-      call(slot, 'ZRANGEBYSCORE', [key, `(${now}`, '+inf']),
-    ]);
-    return alive as string[];
+  async renew(gatewayId: string, ttlMs: number, floor: number): Promise<GatewayLease[]> {
+    const { slot, key } = this.#keys.leases;
+    const reply = await this.#caller.one(this.#write(slot, 'leaseRenew', [key], [gatewayId, ttlMs, floor, LEASE_KEPT_MS]));
+    return parseLeases(reply as string[]).leases;
   }
 
   async release(gatewayId: string): Promise<void> {
-    const { slot, key } = this.#keys.gateways;
-    await this.#caller.one(call(slot, 'ZREM', [key, gatewayId]));
+    const { slot, key } = this.#keys.leases;
+    await this.#caller.one(this.#write(slot, 'leaseRelease', [key], [gatewayId]));
   }
 
-  async set(gatewayId: string, changes: readonly { userId: UserId; online: boolean; at: number }[]): Promise<void> {
-    const calls: Call[] = [];
-    for (const { userId, online, at } of changes) {
-      const { slot, connections } = this.#keys.user(userId);
-      if (online) {
-        calls.push(call(slot, 'HSET', [connections, gatewayId, at]));
-      } else {
-        calls.push(call(slot, 'HDEL', [connections, gatewayId]), call(slot, 'HSET', [connections, SEEN, at]));
-      }
-      calls.push(call(slot, 'EXPIRE', [connections, CONNECTIONS_TTL_S]));
-    }
-    await this.#caller.all(calls);
+  async set(gatewayId: string, changes: readonly PresenceChange[]): Promise<PresenceChange[]> {
+    const outcomes = await this.#caller.run(
+      changes.map(({ userId, version, online, at }) => {
+        const { slot, presence } = this.#keys.user(userId);
+        return this.#write(slot, 'presenceSet', [presence], [gatewayId, version, online ? 1 : 0, at, OFFLINE_KEPT_MS, USER_KEPT_MS]);
+      }),
+    );
+    return changes.filter((_, i) => outcomes[i] instanceof Error);
   }
 
-  async read(userIds: readonly UserId[], now: number): Promise<Presence[]> {
-    const { slot, key } = this.#keys.gateways;
-    const [scored, ...connections] = (await this.#caller.all([
-      call(slot, 'ZRANGE', [key, 0, -1, 'WITHSCORES']),
+  async read(userIds: readonly UserId[]): Promise<{ leases: GatewayLease[] | undefined; users: StoredPresence[] }> {
+    const { slot, key } = this.#keys.leases;
+    const [leasesReply, ...replies] = await this.#caller.run([
+      this.#caller.read(slot, 'leaseList', [key], []),
       ...userIds.map((userId) => {
         const user = this.#keys.user(userId);
-        return call(user.slot, 'HGETALL', [user.connections]);
+        return { slot: user.slot, name: 'HGETALL', args: [user.presence], repeatable: true, durable: false };
       }),
-    ])) as [unknown[], ...string[][]];
-    // A RESP3 server nests members and scores.
-    const leases = scored.flat() as string[];
-    const leaseEnds = new Map<string, number>();
-    for (let i = 0; i < leases.length; i += 2) leaseEnds.set(leases[i] as string, Number(leases[i + 1]));
-
+    ]);
+    const listed = leasesReply instanceof Error ? undefined : parseLeases(leasesReply as string[]);
     const forgotten: Call[] = [];
-    const result = userIds.map((userId, n): Presence => {
-      const fields = connections[n] ?? [];
-      const gatewayIds: string[] = [];
-      let seen = 0;
-      for (let i = 0; i < fields.length; i += 2) {
-        const [name = '', value] = [fields[i], Number(fields[i + 1])];
-        if (name === SEEN) {
-          seen = Math.max(seen, value);
-          continue;
-        }
-        const end = leaseEnds.get(name);
-        if (end !== undefined && end > now) {
-          gatewayIds.push(name);
-          continue;
-        }
-        // Gone with its gateway: last seen when the lease ended, or, once that is forgotten, when the connection was made.
-        seen = Math.max(seen, end ?? value);
-        if (end === undefined && value < now - FORGET_MS) forgotten.push(this.#forget(userId, name));
-      }
-      const online = gatewayIds.length > 0;
-      return { userId, online, ...(seen > 0 ? { lastSeenAt: seen } : {}), gatewayIds };
+    const users = userIds.flatMap((userId, i): StoredPresence[] => {
+      const reply = replies[i] as string[] | ChatError;
+      return reply instanceof Error ? [] : [this.#user(userId, reply, listed, forgotten)];
     });
     void this.#caller.run(forgotten);
-    return result;
+    return { leases: listed?.leases, users };
   }
 
-  #forget(userId: UserId, gatewayId: string): Call {
-    const { slot, connections } = this.#keys.user(userId);
-    return call(slot, 'HDEL', [connections, gatewayId]);
+  #user(userId: UserId, fields: readonly string[], listed: Leases | undefined, forgotten: Call[]): StoredPresence {
+    const records: StoredPresence['records'] = [];
+    let lastSeenAt = 0;
+    for (let i = 0; i < fields.length; i += 2) {
+      const [gatewayId = '', value = ''] = [fields[i], fields[i + 1]];
+      if (gatewayId === SEEN) {
+        lastSeenAt = Math.max(lastSeenAt, Number(value));
+        continue;
+      }
+      const [version = 0, online, writtenAt = 0] = value.split(':').map(Number);
+      records.push({ gatewayId, version, online: online === 1 });
+      if (listed === undefined || online !== 1) continue;
+      const lease = listed.leases.find((one) => one.gatewayId === gatewayId);
+      if (lease !== undefined && lease.remainingMs > 0) continue;
+      // Gone with its gateway. A record that is new may be of a gateway that came after the leases were read; an old one is not needed:
+      // a gateway whose lease had lapsed announces everybody again.
+      const seen = lease?.endsAt ?? writtenAt;
+      lastSeenAt = Math.max(lastSeenAt, seen);
+      if (writtenAt >= listed.now - OFFLINE_KEPT_MS) continue;
+      const { slot, presence } = this.#keys.user(userId);
+      forgotten.push(this.#write(slot, 'presenceForget', [presence], [gatewayId, value, seen]));
+    }
+    return { userId, ...(lastSeenAt > 0 ? { lastSeenAt } : {}), records };
+  }
+
+  // Gateways announce their users again after an interruption of the bus, which every failover brings; so presence need not be durable.
+  #write(slot: number, fn: string, keys: readonly string[], args: readonly (string | number)[]): Call {
+    return { ...this.#caller.write(slot, fn, keys, args), durable: false };
   }
 }
 
-// Gateways announce their users again after an interruption of the bus, which every failover brings; so presence need not be durable.
-function call(slot: number, name: string, args: readonly (string | number)[]): Call {
-  return { slot, name, args, repeatable: true, durable: false };
+interface Leases {
+  /** Unix ms by the clock of the server. */
+  now: number;
+  leases: GatewayLease[];
+}
+
+function parseLeases([time, ...fields]: readonly string[]): Leases {
+  const now = Number(time);
+  const leases: GatewayLease[] = [];
+  for (let i = 0; i < fields.length; i += 4) {
+    const [endsAt = 0, since = 0, floor = 0] = fields.slice(i + 1, i + 4).map(Number);
+    leases.push({ gatewayId: fields[i] as string, remainingMs: endsAt - now, endsAt, since, floor });
+  }
+  return { now, leases };
 }

@@ -36,7 +36,8 @@ export class RedisSessionStore implements SessionStore {
     });
     const ttl = expiresAt - lastUsedAt + TTL_MARGIN_MS;
     const args = [session.userId, JSON.stringify(fixed), lastUsedAt, expiresAt, refreshHash, ttl];
-    await this.#caller.one(this.#caller.write(slot, 'sessionCreate', [key], args));
+    // Not repeatable: the session may have been revoked since, and would be there again.
+    await this.#caller.one(this.#caller.write(slot, 'sessionCreate', [key], args, false));
   }
 
   async session(id: SessionId, now: number): Promise<Session | undefined> {

@@ -1,5 +1,6 @@
 import { Cluster, type Redis } from 'ioredis';
 import { becomeReady, Lane, type Replication } from './lane.ts';
+import { systemTiming } from './timing.ts';
 import { within } from './within.ts';
 
 /** One server that leads slots, and the connections to it. */
@@ -29,6 +30,14 @@ export interface Shards {
 
 /** How long asking who leads may take, ms. */
 const REFRESH_MS = 1000;
+/** A connection for writes that ended is made again at most this often, ms: each call asks for it. */
+const WRITER_GAP_MS = 200;
+
+/** How long a server has been silent on each connection, ms. */
+interface Silence {
+  readsMs: number;
+  writesMs: number;
+}
 
 class Connections implements Shard {
   readonly address: string;
@@ -37,25 +46,36 @@ class Connections implements Shard {
   readonly #replication: Replication | undefined;
   #writer: Redis | undefined;
   #writes: Lane | undefined;
+  #writerMadeAt = Number.NEGATIVE_INFINITY;
+  readonly #silentBeforeMs: number;
 
-  constructor(client: Redis, replication: Replication | undefined) {
+  /** @param before connections to the same server that were lost: one that was silent on them is not taken for well because it can be connected to */
+  constructor(client: Redis, replication: Replication | undefined, before?: Silence) {
     this.client = client;
     this.address = addressOf(client);
     this.#replication = replication;
-    this.reads = new Lane(client);
+    this.reads = new Lane(client, undefined, systemTiming, before?.readsMs);
+    this.#silentBeforeMs = before?.writesMs ?? 0;
+  }
+
+  get silence(): Silence {
+    return { readsMs: this.reads.silentMs, writesMs: this.#writes?.silentMs ?? this.#silentBeforeMs };
   }
 
   get writes(): Lane {
     const replication = this.#replication;
     if (replication === undefined) return this.reads;
-    if (this.#writes === undefined || this.#writer?.status === 'end') {
+    const ended = this.#writer?.status === 'end' && performance.now() - this.#writerMadeAt >= WRITER_GAP_MS;
+    if (this.#writes === undefined || ended) {
+      this.#writerMadeAt = performance.now();
+      const silentMs = this.#writes?.silentMs ?? this.#silentBeforeMs;
       this.#writer = this.client.duplicate({
         lazyConnect: true,
         retryStrategy: null as never,
         socketTimeout: replication.timeoutMs + (this.client.options.socketTimeout ?? 5000),
       });
       this.#writer.on('error', () => undefined);
-      this.#writes = new Lane(this.#writer, replication);
+      this.#writes = new Lane(this.#writer, replication, systemTiming, silentMs);
     }
     return this.#writes;
   }
@@ -128,6 +148,8 @@ export class ClusterShards implements Shards {
   readonly #client: Cluster;
   readonly #replication: Replication | undefined;
   readonly #connections = new Map<Redis, Connections>();
+  /** Of servers whose connections were lost, by address. */
+  readonly #silences = new Map<string, Silence>();
   readonly #listeners = new Set<() => void>();
   #byAddress: Map<string, Redis> | undefined;
   #refreshing: Promise<void> | undefined;
@@ -151,6 +173,7 @@ export class ClusterShards implements Shards {
     const connections = this.#connections.get(node);
     if (connections === undefined) return;
     this.#connections.delete(node);
+    this.#silences.set(connections.address, connections.silence);
     connections.close();
     if (this.#closed) return;
     this.#tell();
@@ -193,7 +216,8 @@ export class ClusterShards implements Shards {
     if (client === undefined) return undefined;
     let connections = this.#connections.get(client);
     if (connections === undefined) {
-      connections = new Connections(client, this.#replication);
+      connections = new Connections(client, this.#replication, this.#silences.get(address));
+      this.#silences.delete(address);
       this.#connections.set(client, connections);
     }
     return connections;

@@ -8,6 +8,7 @@ import { RedisConversationStore } from './conversation-store.ts';
 import { RedisKeyStore } from './key-store.ts';
 import type { Keys } from './keys.ts';
 import { RedisSessionStore } from './session-store.ts';
+import type { Shard } from './shards.ts';
 
 /** What a store is made of. */
 export interface RedisStoreParts {
@@ -30,9 +31,18 @@ export class RedisStore extends RedisConversationStore implements Store {
     this.#credentials = new RedisKeyStore(caller, keys);
   }
 
-  /** Resolves when a server takes writes: one shard that is down must not take the service out of its load balancer. */
-  async ping(): Promise<void> {
-    await Promise.any(this.#caller.shards.all().map((shard) => this.#caller.ready(shard))).catch((error) => {
+  /** Resolves when a server answers: one shard that is down must not take the service out of its load balancer. */
+  ping(): Promise<void> {
+    return this.#any((shard) => this.#caller.answers(shard));
+  }
+
+  /** Resolves when a server takes writes. */
+  pingWrites(): Promise<void> {
+    return this.#any((shard) => this.#caller.ready(shard));
+  }
+
+  async #any(ask: (shard: Shard) => Promise<void>): Promise<void> {
+    await Promise.any(this.#caller.shards.all().map(ask)).catch((error) => {
       throw new ChatError('CHAT_ERR_STORE_UNAVAILABLE', undefined, { cause: error });
     });
   }

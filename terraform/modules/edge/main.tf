@@ -93,9 +93,9 @@ resource "aws_lb_target_group" "gateway" {
     cookie_duration = var.stickiness_seconds
   }
 
-  # ECS replaces tasks that fail this check. /readyz also fails while the store or messaging is away, and replacing every
-  # gateway for that would drop every client: a failover must fit into these 100 s. A dead process is found by the
-  # container's own check in 45 s.
+  # ECS replaces tasks that fail this check. /readyz answers 200 as long as reads can be served, also while the store is full
+  # and takes no writes. It fails while the whole store or messaging is away, and replacing every gateway for that would
+  # drop every client: a failover must fit into these 100 s. A dead process is found by the container's own check in 45 s.
   health_check {
     protocol            = "HTTP"
     port                = "traffic-port"

@@ -38,7 +38,8 @@ resource "aws_lb_target_group" "messaging" {
     unhealthy_draining_interval             = var.deregistration_delay_seconds
   }
 
-  # ECS replaces tasks that fail this check, which helps nobody while the store is away: a failover must fit into 60 s.
+  # ECS replaces tasks that fail this check, which helps nobody while the store is away: a failover must fit into 60 s. A store
+  # that is full fails it not: reads are still served.
   health_check {
     protocol            = "HTTP"
     port                = tostring(var.admin_port)

@@ -6,7 +6,7 @@ import readiness from '../../../gateway/plugins/readiness.ts';
 import { assertError, build } from '../../helpers/gateway.ts';
 
 /** A gateway whose store answers its readiness checks as told. */
-async function withPing(t: TestContext, ping: () => Promise<void>) {
+async function withPing(t: TestContext, ping: () => Promise<void>, pingWrites?: () => Promise<void>) {
   return build(t, {
     engine: (engine) => ({
       kind: engine.kind,
@@ -14,7 +14,8 @@ async function withPing(t: TestContext, ping: () => Promise<void>) {
       close: () => engine.close(),
       store: new Proxy(engine.store, {
         get(store, name) {
-          const value = name === 'ping' ? ping : Reflect.get(store, name, store);
+          const told = name === 'ping' ? ping : name === 'pingWrites' ? pingWrites : undefined;
+          const value = told ?? Reflect.get(store, name, store);
           return typeof value === 'function' ? value.bind(store) : value;
         },
       }),
@@ -25,7 +26,7 @@ async function withPing(t: TestContext, ping: () => Promise<void>) {
 test('is alive and ready', async (t) => {
   const gateway = await build(t);
   assert.deepEqual((await gateway.request('GET', '/healthz')).body, { status: 'ok' });
-  assert.deepEqual((await gateway.request('GET', '/readyz')).body, { status: 'ready' });
+  assert.deepEqual((await gateway.request('GET', '/readyz')).body, { status: 'ready', writes: true });
   assert.deepEqual(await gateway.app.readiness(), []);
 });
 
@@ -46,6 +47,21 @@ test('is not ready while messaging cannot be reached', async (t) => {
   await gateway.stopMessaging();
   const { message } = assertError(await gateway.request('GET', '/readyz'), 503, 'CHAT_ERR_UNAVAILABLE');
   assert.match(message, /^Not ready: messaging: /);
+});
+
+test('stays ready while the store takes no writes, and says so: reads still work', async (t) => {
+  let full = true;
+  const gateway = await withPing(
+    t,
+    () => Promise.resolve(),
+    () => (full ? Promise.reject(new Error('OOM')) : Promise.resolve()),
+  );
+  const { status, body } = await gateway.request('GET', '/readyz');
+  assert.deepEqual([status, body], [200, { status: 'ready', writes: false }]);
+  assert.match(await gateway.app.metrics.registry.metrics(), /^chat_store_takes_writes 0$/m);
+  full = false;
+  assert.deepEqual((await gateway.request('GET', '/readyz')).body, { status: 'ready', writes: true });
+  assert.match(await gateway.app.metrics.registry.metrics(), /^chat_store_takes_writes 1$/m);
 });
 
 test('does not wait for a part that does not answer', async (t) => {

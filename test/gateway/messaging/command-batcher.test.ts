@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, beforeEach, mock, test } from 'node:test';
 import { CallFailure } from '../../../gateway/messaging/call-failure.ts';
 import { CommandBatcher } from '../../../gateway/messaging/command-batcher.ts';
 import type { ChatError } from '../../../shared/errors.ts';
@@ -8,12 +8,18 @@ import type { Command, CommandResult } from '../../../shared/schemas/commands.ts
 interface Call {
   commands: Command[];
   repeatable: boolean;
+  part(results: [number, CommandResult][]): void;
   answer(results?: CommandResult[]): void;
   fail(error: Error): void;
 }
 
 const A = 'g-AAAAAAAAAAAAAAAAAAAAAA';
+const B = 'g-BBBBBBBBBBBBBBBBBBBBBB';
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+// A call is overtaken when a test says that the time for it has come.
+beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+afterEach(() => mock.timers.reset());
 
 function message(text: string, conversationId = A): Command {
   return { op: 'message.send', conversationId, actorId: 'ana', clientMessageId: 'm1', text };
@@ -30,11 +36,11 @@ function build(overrides: { lanes?: number; batch?: number; queue?: number } = {
     batch: 500,
     queue: 1000,
     ...overrides,
-    send: (body, repeatable) => {
+    send: (body, repeatable, onPart) => {
       const { promise, resolve, reject } = Promise.withResolvers<CommandResult[]>();
       const { commands } = JSON.parse(body) as { commands: Command[] };
       const answer = (results = commands.map(({ conversationId }) => ({ ok: true as const, conversationId }))): void => resolve(results);
-      calls.push({ commands, repeatable, answer, fail: reject });
+      calls.push({ commands, repeatable, part: onPart, answer, fail: reject });
       return promise;
     },
   });
@@ -180,4 +186,59 @@ test('an idle lane works again after a failure', async () => {
   assert.deepEqual(await codes([second]), ['ok']);
   await batcher.close();
   await assert.rejects(batcher.execute(message('3')), (error: ChatError) => error.code === 'CHAT_ERR_DRAINING');
+});
+
+test('a result that is ready is given before those that are not, and the next call goes without waiting for them', async () => {
+  const { batcher, calls } = build();
+  const slow = batcher.execute(message('slow', A));
+  const ready = batcher.execute(message('ready', B));
+  await turn();
+  const [later, next] = [batcher.execute(message('later', A)), batcher.execute(message('next', B))];
+  calls[0]?.part([[1, { ok: true, conversationId: B, seq: 7 }]]);
+  assert.equal((await ready).seq, 7);
+  await turn();
+  assert.deepEqual(texts(calls[1]), ['next'], 'what belongs to the conversation that is slow waits for it');
+  calls[1]?.answer();
+  await next;
+  calls[0]?.answer();
+  await slow;
+  await turn();
+  assert.deepEqual(texts(calls[2]), ['later']);
+  calls[2]?.answer();
+  await later;
+});
+
+test('a call that nothing is heard of does not hold up the conversations that are not in it', async () => {
+  const { batcher, calls } = build();
+  const slow = codes([batcher.execute(message('slow', A))]);
+  await turn();
+  const others = codes([batcher.execute(message('other', B)), batcher.execute(message('later', A))]);
+  await turn();
+  assert.equal(calls.length, 1);
+  mock.timers.tick(10);
+  await turn();
+  assert.deepEqual(calls.map(texts), [['slow'], ['other']]);
+  calls[0]?.fail(new CallFailure('CHAT_ERR_TIMEOUT', 'unknown'));
+  calls[1]?.answer();
+  await turn();
+  assert.deepEqual(texts(calls[2]), ['later']);
+  calls[2]?.answer();
+  assert.deepEqual([...(await slow), ...(await others)], ['CHAT_ERR_TIMEOUT', 'ok', 'ok']);
+});
+
+test('closing waits for calls that others have overtaken', async () => {
+  const { batcher, calls } = build();
+  const outcomes = codes([batcher.execute(message('slow', A)), batcher.execute(message('ready', B))]);
+  await turn();
+  calls[0]?.part([[1, { ok: true, conversationId: B }]]);
+  await turn();
+  let closed = false;
+  const closing = batcher.close().then(() => {
+    closed = true;
+  });
+  await turn();
+  assert.equal(closed, false);
+  calls[0]?.answer();
+  await closing;
+  assert.deepEqual(await outcomes, ['ok', 'ok']);
 });

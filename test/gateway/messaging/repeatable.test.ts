@@ -11,6 +11,11 @@ test('a batch may be repeated only when each of its commands may', () => {
   assert.equal(isRepeatableCall('commands', { commands: [of('message.send'), of('member.add')] }), false);
 });
 
+test('what another command can take back is not repeated: the opposite may have come between', () => {
+  const reversible = ['message.edit', 'reaction.add', 'reaction.remove', 'typing', 'member.add', 'member.remove', 'member.role'] as const;
+  for (const op of reversible) assert.equal(isRepeatableCall('commands', { commands: [of(op)] }), false, op);
+});
+
 test('making a group may be repeated only with an idempotency key', () => {
   const group = { actorId: 'ana', kind: 'group', memberIds: [] } as const;
   assert.equal(isRepeatableCall('createConversation', { ...group, memberIds: [] }), false);
