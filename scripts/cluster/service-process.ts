@@ -85,6 +85,11 @@ export class ServiceProcess {
     return `http://127.0.0.1:${this.adminPort}`;
   }
 
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.signal(signal);
+  }
+
   /** Sends a signal and resolves with how it ended: its exit code, or 128 plus the number of the signal. */
   async stop(signal: NodeJS.Signals): Promise<number> {
     return (await this.#process?.stop(signal)) ?? 0;

@@ -13,6 +13,7 @@ export interface DeviceOptions {
   history: HistoryWriter;
   random: () => number;
   onState: (device: Device, change: StateChange) => void;
+  onAck: (conversation: string, seq: number) => void;
 }
 
 /** A message, by its address. */
@@ -23,6 +24,8 @@ interface Place {
 
 /** Messages remembered, of its own and of anybody's, to be changed later. */
 const REMEMBERED = 30;
+/** The user looks at one message in so many, and has read everything up to it then. */
+const READ_EVERY = 7;
 const EMOJI = ['👍', '🎉', '❤️'];
 
 /** One app on one phone: it sends and changes, and writes down all it is told. */
@@ -31,7 +34,9 @@ export class Device {
   readonly userId: string;
   readonly client: ChatClient;
   readonly #history: HistoryWriter;
+  readonly #onAck: (conversation: string, seq: number) => void;
   #sent = 0;
+  #given = 0;
   #unanswered = 0;
   #changes = 0;
   #connected = false;
@@ -40,16 +45,20 @@ export class Device {
   readonly #own: Place[] = [];
   readonly #anybodys: Place[] = [];
   readonly #online = new Map<string, boolean>();
+  #socket: WebSocket | undefined;
+  /** It was told to stay away. */
+  #left = false;
 
   constructor(options: DeviceOptions) {
     const { name, userId, history } = options;
     this.name = name;
     this.userId = userId;
     this.#history = history;
+    this.#onAck = options.onAck;
     this.client = new ChatClient({
       url: options.wsUrl,
       token: options.token,
-      WebSocket: WebSocket as unknown as WebSocketConstructor,
+      WebSocket: this.#tap(),
       random: options.random,
       backoff: { baseMs: 200, maxMs: 2000 },
       connectTimeoutMs: 5000,
@@ -80,6 +89,50 @@ export class Device {
     return this.client.state;
   }
 
+  /** Whether it is meant to be connected. */
+  get wanted(): boolean {
+    return !this.#left;
+  }
+
+  /** Sees each socket of the client, to do to it what a network or an operating system does. */
+  #tap(): WebSocketConstructor {
+    const keep = (socket: WebSocket): void => {
+      this.#socket = socket;
+    };
+    class Tapped extends WebSocket {
+      constructor(...args: ConstructorParameters<typeof WebSocket>) {
+        super(...args);
+        keep(this);
+      }
+    }
+    return Tapped as unknown as WebSocketConstructor;
+  }
+
+  /** The app hangs: nothing is read from its socket for so long. */
+  async stopReading(ms: number): Promise<void> {
+    const socket = this.#socket;
+    socket?.pause();
+    await pause(ms);
+    socket?.resume();
+  }
+
+  /** The connection is gone at once, and the app comes back by itself. */
+  drop(): void {
+    this.#socket?.terminate();
+  }
+
+  /** The user closes the app. */
+  async leave(): Promise<void> {
+    this.#left = true;
+    await this.client.close();
+  }
+
+  /** The user opens the app again. */
+  async comeBack(): Promise<void> {
+    this.#left = false;
+    await this.client.connect();
+  }
+
   /** Messages and changes that are not answered yet. */
   get unanswered(): number {
     return this.#unanswered;
@@ -108,6 +161,7 @@ export class Device {
       .then(
         ({ seq, epoch }) => {
           this.#history.write({ kind: 'ack', device, conversation, id, epoch, seq });
+          this.#onAck(conversation, seq);
           remember(this.#own, { conversation, seq });
         },
         ({ code }: { code: string }) => {
@@ -144,7 +198,10 @@ export class Device {
     this.#history.write({ kind: 'change', change, actor: this.userId, conversation: place.conversation, target: place.seq, ...what });
     call()
       .then(
-        ({ seq }) => this.#history.write({ kind: 'changed', change, ...(seq === undefined ? {} : { seq }) }),
+        ({ seq }) => {
+          this.#history.write({ kind: 'changed', change, ...(seq === undefined ? {} : { seq }) });
+          if (seq !== undefined) this.#onAck(place.conversation, seq);
+        },
         ({ code, temporary }: { code: string; temporary: boolean }) =>
           this.#history.write({ kind: 'unchanged', change, code, forGood: !temporary }),
       )
@@ -160,20 +217,27 @@ export class Device {
     this.client.watchPresence(userIds);
   }
 
-  /** Those it watches and does not see online. */
-  get seenOffline(): string[] {
-    return [...this.#online].flatMap(([user, online]) => (online ? [] : [user]));
+  /** Those it watches and sees otherwise than they are. */
+  wrongAbout(isOnline: (user: string) => boolean): string[] {
+    return [...this.#online].flatMap(([user, online]) => (online === isOnline(user) ? [] : [user]));
   }
 
   #take(event: ChatEvent): Promise<void> | undefined {
     const { conversationId: conversation, epoch, seq } = event;
     const write = (): void => {
       this.#history.write({ kind: 'given', device: this.name, ...entryOf(event) });
-      if (event.event === 'message.created') remember(this.#anybodys, { conversation, seq });
+      if (event.event !== 'message.created') return;
+      remember(this.#anybodys, { conversation, seq });
+      if (++this.#given % READ_EVERY === 0) this.#markRead(conversation, seq);
     };
     const begun = this.#begin(conversation, epoch, seq - 1);
     if (begun === undefined) write();
     else return begun.then(write);
+  }
+
+  #markRead(conversation: string, seq: number): void {
+    this.#history.write({ kind: 'read', device: this.name, conversation, seq });
+    this.client.markRead(conversation, seq);
   }
 
   /** Let into a conversation it does not know yet, an app reads what is before the place where it is let in. */

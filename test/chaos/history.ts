@@ -27,9 +27,17 @@ export interface Entry {
 /** What an entry says, apart from where it stands. */
 export type Content = Pick<Entry, 'conversation' | 'event' | 'actor' | 'text' | 'target' | 'emoji' | 'users'>;
 
+/** What is too much. */
+export interface Bounds {
+  /** A client may go without a connection, or without a message that was acknowledged, for so long, ms. */
+  silenceMs: number;
+  /** A process may take so much, MiB. */
+  memoryMiB: number;
+}
+
 /** What happened, without its time. */
 export type Happening =
-  | { kind: 'run'; seed: number; about: string }
+  | { kind: 'run'; seed: number; about: string; bounds?: Bounds }
   | { kind: 'conversation'; conversation: string; members: string[] }
   | { kind: 'device'; device: string; user: string }
   /** Everything of this conversation after `seq` is owed to this device. */
@@ -57,6 +65,20 @@ export type Happening =
   | { kind: 'presence'; device: string; user: string; online: boolean }
   | { kind: 'state'; device: string; state: string }
   | { kind: 'fault'; fault: string; phase: 'begin' | 'end'; detail: string }
+  /** The user told the server, from this device, to have read up to `seq`. */
+  | { kind: 'read'; device: string; conversation: string; seq: number }
+  /** For `quietMs` everything has been answered, and nobody asked for anything. */
+  | { kind: 'calm'; quietMs: number }
+  /** What a process took, as the system counts it. */
+  | { kind: 'memory'; process: string; mib: number }
+  /** How often a gateway closed a connection that would have gone live with a hole, or as somebody who is no member. */
+  | { kind: 'violations'; process: string; count: number }
+  /** A warning or an error that a process logged. */
+  | { kind: 'said'; process: string; message: string }
+  /** After `since` one of these processes should have logged a line that this regular expression matches. */
+  | { kind: 'expects'; fault: string; processes: string[]; text: string; since: number }
+  /** A row of a user's chat list, as REST showed it at the end. */
+  | { kind: 'unread'; user: string; conversation: string; readSeq: number; unread: number }
   /** An event of the log as REST showed it at the end, when nothing moved any more. */
   | ({ kind: 'log' } & Entry)
   /** All of a conversation's log was read. */

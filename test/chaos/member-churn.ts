@@ -54,6 +54,24 @@ export class MemberChurn {
     this.#underWay.set(group, done);
   }
 
+  /** A member of each of so many groups where no change is under way, the owners aside. */
+  someMembers(count: number): { group: ChurningGroup; user: string }[] {
+    const idle = this.#options.groups.filter((group) => !this.#underWay.has(group));
+    return idle.slice(0, count).flatMap((group) => {
+      const user = group.members.find((member) => member !== group.owner);
+      return user === undefined ? [] : [{ group, user }];
+    });
+  }
+
+  /** Puts a member out now; resolves when that is answered, or was not for long. */
+  remove(group: ChurningGroup, user: string): Promise<void> {
+    const done = this.#putOut(group, user)
+      .catch(() => {})
+      .finally(() => this.#underWay.delete(group));
+    this.#underWay.set(group, done);
+    return done;
+  }
+
   async #putOut(group: ChurningGroup, user: string): Promise<void> {
     // Whatever comes of it, nobody should count on the user any more.
     group.members.splice(group.members.indexOf(user), 1);

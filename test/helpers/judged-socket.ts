@@ -248,7 +248,11 @@ export class JudgedSocket {
     if (asked !== undefined) this.#goBackTo(conversationId, asked);
     let cursor = this.#cursors.get(conversationId);
     if (cursor !== undefined && page.continues === cursor.epoch) cursor = { seq: cursor.seq, epoch };
-    if (page.truncated === true) this.#fault(conversationId, 'truncated, although little was missed');
+    if (page.truncated === true) {
+      // Too much was missed by what a sync named; at another time the server cannot tell, and a client pages up to the head (4.5).
+      if (asked !== undefined) this.#fault(conversationId, 'truncated, although little was missed');
+      cursor = { seq: Math.max(head, cursor?.seq ?? 0), epoch };
+    }
     cursor ??= { seq: head, epoch };
     this.#cursors.set(conversationId, cursor);
     if (epoch !== cursor.epoch) this.#fault(conversationId, `a page of epoch ${epoch} for a cursor of ${cursor.epoch}`);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -34,8 +34,9 @@ export function redisAvailable(leftOut: string): boolean {
 }
 
 // The server does not outlive the test process, however that one died: the shell's end of the pipe closes, and it cleans up.
+// A file that may not grow any more is an error to the server, as a full disk is, and no signal that ends it.
 const GUARD =
-  '"$@" </dev/null 2>&1 & pid=$!; echo "pid $pid"; read how; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null; [ "$how" = keep ] || rm -rf "$DATA_DIR"';
+  'trap "" XFSZ; "$@" </dev/null 2>&1 & pid=$!; echo "pid $pid"; read how; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null; [ "$how" = keep ] || rm -rf "$DATA_DIR"';
 
 export interface RedisNodeOptions {
   /** Arguments after the built-in ones, such as '--requirepass', 'secret'. */
@@ -146,6 +147,11 @@ export class RedisNode {
     await gone;
   }
 
+  /** No file of this server can grow any more, as on a disk that is full; `undefined`: there is space again. Needs prlimit, so Linux. */
+  limitFiles(bytes: number | undefined): void {
+    execFileSync('prlimit', ['--pid', String(this.pid), `--fsize=${bytes ?? 'unlimited'}:unlimited`]);
+  }
+
   /** SIGSTOP and SIGCONT: the process is there but answers nothing. */
   pause(): void {
     process.kill(this.pid, 'SIGSTOP');
@@ -186,16 +192,19 @@ export async function startReplicated(
 /** A real cluster: `primaries` shards with one replica each. */
 export class RedisCluster {
   readonly nodes: RedisNode[] = [];
+  /** Two servers that are no part of the cluster, until a shard is added. */
+  readonly spares: RedisNode[] = [];
 
   /** @param nodeTimeoutMs after which silence a node counts as failed and its replica stands for election. */
-  static async start(options: RedisNodeOptions & { primaries?: number; nodeTimeoutMs?: number } = {}): Promise<RedisCluster> {
+  static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
     const cluster = new RedisCluster();
     const primaries = options.primaries ?? 3;
     try {
-      for (let i = 0; i < primaries * 2; i++) {
+      for (let i = 0; i < primaries * 2 + (options.spares ? 2 : 0); i++) {
         const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(options.nodeTimeoutMs ?? 1000)];
         args.push('--cluster-port', String(await freePort()), '--cluster-require-full-coverage', 'no');
-        cluster.nodes.push(await RedisNode.start({ ...options, args: [...args, ...(options.args ?? [])] }));
+        const node = await RedisNode.start({ ...options, args: [...args, ...(options.args ?? [])] });
+        (i < primaries * 2 ? cluster.nodes : cluster.spares).push(node);
       }
       await cluster.#join(primaries);
     } catch (error) {
@@ -216,21 +225,25 @@ export class RedisCluster {
     for (const [i, node] of this.nodes.entries()) {
       await node.admin.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
       if (node !== first) {
-        const busPort = ((await node.admin.call('CONFIG', 'GET', 'cluster-port')) as string[])[1] as string;
-        await first.admin.call('CLUSTER', 'MEET', node.host, String(node.port), busPort);
+        await meet(first, node);
       }
     }
+    await this.acquainted();
+    const ids = await Promise.all(this.nodes.map((node) => node.admin.call('CLUSTER', 'MYID') as Promise<string>));
+    await Promise.all(
+      this.nodes.slice(primaries).map((node, i) => untilDone(() => node.admin.call('CLUSTER', 'REPLICATE', ids[i] as string))),
+    );
+    await this.healthy();
+  }
+
+  /** Every node knows every other. */
+  async acquainted(): Promise<void> {
     for (const node of this.nodes) {
       await until(
         async () => lines(await node.admin.call('CLUSTER', 'NODES')).length === this.nodes.length,
         'cluster nodes know each other',
       );
     }
-    const ids = await Promise.all(this.nodes.map((node) => node.admin.call('CLUSTER', 'MYID') as Promise<string>));
-    await Promise.all(
-      this.nodes.slice(primaries).map((node, i) => untilDone(() => node.admin.call('CLUSTER', 'REPLICATE', ids[i] as string))),
-    );
-    await this.healthy();
   }
 
   get urls(): string {
@@ -264,15 +277,25 @@ export class RedisCluster {
 
   /** The node that leads the slot of this key, as seen by a node that runs. */
   async primaryOf(key: string): Promise<RedisNode> {
+    return this.leaderOf(await this.slotOf(key));
+  }
+
+  async slotOf(key: string): Promise<number> {
     for (const node of this.nodes) {
-      try {
-        const slot = Number(await node.admin.call('CLUSTER', 'KEYSLOT', key));
-        for (const [from, to, primary] of (await node.admin.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]) {
-          if (slot >= from && slot <= to) return this.node(`${primary[0]}:${primary[1]}`);
-        }
-      } catch {}
+      const slot = await answerOf(node.admin.call('CLUSTER', 'KEYSLOT', key));
+      if (slot !== undefined) return Number(slot);
     }
-    throw new Error(`no node knows who leads the slot of ${key}`);
+    throw new Error('no node answers');
+  }
+
+  /** The node that leads a slot, as seen by a node that answers. */
+  async leaderOf(slot: number): Promise<RedisNode> {
+    for (const node of this.nodes) {
+      const ranges = (await answerOf(node.admin.call('CLUSTER', 'SLOTS'))) as [number, number, [string, number]][] | undefined;
+      const range = ranges?.find(([from, to]) => slot >= from && slot <= to);
+      if (range !== undefined) return this.node(`${range[2][0]}:${range[2][1]}`);
+    }
+    throw new Error(`no node knows who leads slot ${slot}`);
   }
 
   async replicaOf(primary: RedisNode): Promise<RedisNode> {
@@ -282,15 +305,36 @@ export class RedisCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.stop()));
+    await Promise.all([...this.nodes, ...this.spares].map((node) => node.stop()));
   }
 }
 
+export interface RedisClusterOptions extends RedisNodeOptions {
+  primaries?: number;
+  nodeTimeoutMs?: number;
+  /** Starts two more servers, for a shard that joins later. */
+  spares?: boolean;
+}
+
+/** A node joins the cluster of another. */
+export async function meet(first: RedisNode, node: RedisNode): Promise<void> {
+  const busPort = ((await node.admin.call('CONFIG', 'GET', 'cluster-port')) as string[])[1] as string;
+  await first.admin.call('CLUSTER', 'MEET', node.host, String(node.port), busPort);
+}
+
+const ANSWER_MS = 1000;
+
+/** What a server answers; undefined when it is gone or frozen. */
+async function answerOf<T>(call: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ANSWER_MS, undefined);
+  });
+  return Promise.race([call.catch(() => undefined), silence]).finally(() => clearTimeout(timer));
+}
+
 /** A cluster for one test or suite, stopped after it. */
-export async function startRedisCluster(
-  t: Pick<TestContext, 'after'>,
-  options: RedisNodeOptions & { primaries?: number; nodeTimeoutMs?: number } = {},
-): Promise<RedisCluster> {
+export async function startRedisCluster(t: Pick<TestContext, 'after'>, options: RedisClusterOptions = {}): Promise<RedisCluster> {
   const cluster = await RedisCluster.start(options);
   t.after(() => cluster.stop());
   return cluster;
@@ -311,7 +355,8 @@ export async function until(condition: () => Promise<boolean> | boolean, what: s
   }
 }
 
-function untilDone(action: () => Promise<unknown>): Promise<void> {
+/** Does it again and again until it succeeds. */
+export function untilDone(action: () => Promise<unknown>): Promise<void> {
   return until(async () => {
     await action();
     return true;
@@ -322,13 +367,19 @@ function lines(reply: unknown): string[] {
   return String(reply).trim().split('\n');
 }
 
+/** Below those that the system gives to connections and to whoever asks for any port: nobody else takes it before its user does. */
+const PORTS = { from: 15_000, count: 15_000 };
+
 /** A port nobody listens on right now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    const free = await new Promise<boolean>((resolve, reject) => {
+      const server = createServer().once('error', ({ code }: NodeJS.ErrnoException) =>
+        code === 'EADDRINUSE' || code === 'EACCES' ? resolve(false) : reject(new Error(`no port: ${code}`)),
+      );
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }

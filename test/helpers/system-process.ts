@@ -66,13 +66,20 @@ async function launch(t: Owner, dataDir: string, env: Record<string, string>): P
 
 /** Makes REST calls as a partner system does. Throws with the body when the status is not 2xx. */
 export function partner({ gatewayUrl, partnerKey }: Demo) {
-  const call = async <T>(method: string, path: string, body?: unknown, actor?: string): Promise<T> => {
+  const call = async <T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    actor?: string,
+    headers: Record<string, string> = {},
+  ): Promise<T> => {
     const response = await fetch(`${gatewayUrl}/v1${path}`, {
       method,
       headers: {
         authorization: `Bearer ${partnerKey}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(actor === undefined ? {} : { 'x-on-behalf-of': actor }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

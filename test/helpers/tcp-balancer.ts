@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { dial, reset, SocketPair } from './socket-pair.ts';
+import { dial, type Lag, reset, SocketPair } from './socket-pair.ts';
 
 /** A process behind the balancer. */
 export interface Target {
@@ -27,6 +27,8 @@ export class TcpBalancer {
   readonly #places: Place[] = [];
   #timer: NodeJS.Timeout | undefined;
   #turn = 0;
+  /** Accepted while the gate is closed. */
+  #waiting: Socket[] | undefined;
   #closed = false;
 
   private constructor() {
@@ -49,6 +51,12 @@ export class TcpBalancer {
     this.#places.push({ ...target, ready: false, pairs: new Set() });
   }
 
+  /** A target that is gone for good; its connections go on. */
+  remove(name: string): void {
+    const at = this.#places.findIndex((place) => place.name === name);
+    if (at !== -1) this.#places.splice(at, 1);
+  }
+
   /** Open connections by target. */
   get connections(): Record<string, number> {
     return Object.fromEntries(this.#places.map(({ name, pairs }) => [name, pairs.size]));
@@ -65,8 +73,43 @@ export class TcpBalancer {
     return pairs.length;
   }
 
+  /** New connections are accepted from now on, but reach nobody. */
+  closeGate(): void {
+    this.#waiting ??= [];
+  }
+
+  /** How many wait at the gate. */
+  get waiting(): number {
+    return this.#waiting?.filter((client) => !client.destroyed).length ?? 0;
+  }
+
+  /** All who wait come in at once. */
+  openGate(): void {
+    const clients = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const client of clients) void this.#accept(client);
+  }
+
+  /** Packets to and from this target vanish, and nobody is told; new connections are not held. */
+  hold(name: string): number {
+    const pairs = this.#places.filter((place) => place.name === name).flatMap((place) => [...place.pairs]);
+    for (const pair of pairs) pair.hold();
+    return pairs.length;
+  }
+
+  /** What was held passes. */
+  release(name: string): void {
+    for (const place of this.#places) if (place.name === name) for (const pair of place.pairs) pair.release();
+  }
+
+  /** Packets of every connection that is open now take so long, each way; undefined: no time. */
+  slow(lag: Lag | undefined): void {
+    for (const place of this.#places) for (const pair of place.pairs) pair.slow(lag);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    for (const client of this.#waiting ?? []) client.destroy();
     clearTimeout(this.#timer);
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.reset();
@@ -91,6 +134,10 @@ export class TcpBalancer {
 
   async #accept(client: Socket): Promise<void> {
     client.on('error', () => client.destroy());
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(client);
+      return;
+    }
     for (const place of this.#candidates()) {
       try {
         const upstream = await dial(place.port);

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { dial, reset, SocketPair } from './socket-pair.ts';
+import { dial, type Lag, reset, SocketPair } from './socket-pair.ts';
 
 /** A stretch of network between two processes that a test can break and mend. */
 export class TcpProxy {
@@ -9,6 +9,7 @@ export class TcpProxy {
   /** Accepted while nothing passes. */
   readonly #stranded = new Set<Socket>();
   #state: 'open' | 'cut' | 'blackhole' = 'open';
+  #lag: Lag | undefined;
 
   private constructor(target: number) {
     this.target = target;
@@ -41,10 +42,20 @@ export class TcpProxy {
     for (const pair of this.#pairs) pair.hold();
   }
 
-  /** The network works again. */
+  /** Packets take so long, each way. */
+  slow(lag: Lag): void {
+    this.#lag = lag;
+    for (const pair of this.#pairs) pair.slow(lag);
+  }
+
+  /** The network works again, and takes no time. */
   restore(): void {
     this.#state = 'open';
-    for (const pair of this.#pairs) pair.release();
+    this.#lag = undefined;
+    for (const pair of this.#pairs) {
+      pair.slow(undefined);
+      pair.release();
+    }
     for (const client of this.#stranded) void this.#accept(client);
     this.#stranded.clear();
   }
@@ -75,6 +86,7 @@ export class TcpProxy {
 
   #join(pair: SocketPair): void {
     this.#pairs.add(pair);
+    pair.slow(this.#lag);
     pair.client.once('close', () => this.#pairs.delete(pair));
     if (pair.client.destroyed || this.#state === 'cut') pair.reset();
     else if (this.#state === 'blackhole') pair.hold();

@@ -1,9 +1,7 @@
+import type { Entry } from '../history.ts';
 import { type AskedChanges, type Change, keyOf } from './asked-changes.ts';
-import type { Entry } from './history.ts';
-import type { ProblemKind } from './history-checker.ts';
 import { Membership } from './membership.ts';
-
-type Objection = (kind: ProblemKind, message: string, t?: number) => void;
+import type { Objection } from './problem.ts';
 
 /** The log of one conversation as it was read at the end. */
 export class StoredLog {

@@ -1,4 +1,4 @@
-import type { Content } from './history.ts';
+import type { Content } from '../history.ts';
 
 /** A change somebody asked for. */
 export interface Change extends Content {
@@ -55,6 +55,10 @@ export class AskedChanges {
     return change;
   }
 
+  get(id: string): Change | undefined {
+    return this.#changes.get(id);
+  }
+
   all(): Iterable<Change> {
     return this.#changes.values();
   }
@@ -83,6 +87,11 @@ export class AskedChanges {
   mayHaveBeenOut(conversation: string, user: string, since: number): boolean {
     const { inSince, unsure } = this.#standing(conversation, user);
     return unsure || inSince === undefined || inSince > since;
+  }
+
+  /** Whether the user was a member from this time on, whatever came of what nobody has an answer for. */
+  isSurelyIn(conversation: string, user: string, since: number): boolean {
+    return !this.mayHaveBeenOut(conversation, user, since);
   }
 
   #standing(conversation: string, user: string): Standing {

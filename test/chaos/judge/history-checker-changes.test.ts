@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Content, Entry, Happening } from './history.ts';
+import type { Content, Entry, Happening } from '../history.ts';
 import { at, judge, objects } from './judging.ts';
 
 const epoch = 'e1';

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import type { Happening, HistoryRecord } from './history.ts';
-import { checkHistory, describeProblems, type ProblemKind, type Verdict } from './history-checker.ts';
+import type { Happening, HistoryRecord } from '../history.ts';
+import { checkHistory, type Verdict } from './history-checker.ts';
+import { describeProblems, type ProblemKind } from './problem.ts';
 
-/** The verdict on a history made by hand. */
-export const judge = (history: readonly Happening[]): Promise<Verdict> =>
-  checkHistory(history.map((happening, i): HistoryRecord => ({ t: i, ...happening })));
+/** The verdict on a history made by hand. Things happen one ms after the other, unless they tell a time. */
+export function judge(history: readonly (Happening & { t?: number })[]): Promise<Verdict> {
+  let now = -1;
+  return checkHistory(
+    history.map((happening): HistoryRecord => {
+      now = happening.t ?? now + 1;
+      return { ...happening, t: now };
+    }),
+  );
+}
 
 /** Where something happened to a device or a message. */
 export function at(history: readonly Happening[], like: Partial<Record<string, unknown>>): number {
@@ -14,7 +22,12 @@ export function at(history: readonly Happening[], like: Partial<Record<string, u
 }
 
 /** Asserts that the checker objects in this way, and in no other than these. */
-export async function objects(history: readonly Happening[], kind: ProblemKind, text: RegExp, others: ProblemKind[] = []): Promise<void> {
+export async function objects(
+  history: readonly (Happening & { t?: number })[],
+  kind: ProblemKind,
+  text: RegExp,
+  others: ProblemKind[] = [],
+): Promise<void> {
   const { problems } = await judge(history);
   const found = problems.filter((problem) => problem.kind === kind);
   assert.ok(found.length > 0, `objects with ${kind}, but said: ${describeProblems(problems)}`);

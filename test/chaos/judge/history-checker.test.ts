@@ -3,9 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Entry, type Happening, HistoryWriter, readHistory } from './history.ts';
-import { checkHistory, describeProblems } from './history-checker.ts';
+import { type Entry, type Happening, HistoryWriter, readHistory } from '../history.ts';
+import { checkHistory } from './history-checker.ts';
 import { at, judge, objects } from './judging.ts';
+import { describeProblems } from './problem.ts';
 
 const epoch = 'e1';
 const conversation = 'g-1';

@@ -1,4 +1,4 @@
-import type { Entry } from './history.ts';
+import type { Entry } from '../history.ts';
 
 interface Stay {
   from: number;
