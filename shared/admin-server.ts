@@ -24,6 +24,7 @@ export interface AdminServer {
 
 const MAX_HEADER_BYTES = 8192;
 const REQUEST_TIMEOUT_MS = 10_000;
+const SWEEP_MS = 20;
 
 /**
  * `/healthz` (the process is alive), `/readyz` (200 and whether the store takes writes, or 503 with the reasons, as JSON) and `/metrics` over plain HTTP/1.1, on a port
@@ -48,7 +49,12 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     url: `http://${host}:${port}`,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        // A connection on which a check is under way becomes idle after it, and a balancer that goes on asking would keep it for good.
+        const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+        server.close(() => {
+          clearInterval(sweep);
+          resolve();
+        });
         server.closeIdleConnections();
       }),
   };

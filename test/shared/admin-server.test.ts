@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type AdminServerOptions, startAdminServer } from '../../shared/admin-server.ts';
@@ -51,6 +53,43 @@ test('metrics that break are a 500, and the next check still works', async (t) =
   const { url } = await build(t, { metrics: { contentType: 'text/plain', metrics: async () => Promise.reject(new Error('twice')) } });
   assert.equal((await fetch(`${url}/metrics`)).status, 500);
   assert.equal((await fetch(`${url}/healthz`)).status, 200);
+});
+
+test('closes although a balancer asks on and on over one connection', { timeout: 30_000 }, async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<string[]>();
+  const server = await startAdminServer({
+    host: '127.0.0.1',
+    port: 0,
+    readiness: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+    metrics: { contentType: 'text/plain', metrics: async () => '' },
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const ask = async () => {
+    const request = get(`${server.url}/readyz`, { agent });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    // The agent has the connection back only after this turn.
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const first = ask();
+  await asked.promise;
+  let closed = false;
+  const closing = server.close().then(() => {
+    closed = true;
+  });
+  answer.resolve([]);
+  await first;
+  const asking = (async () => {
+    while (!closed) await ask().catch(() => undefined);
+  })();
+  await closing;
+  await asking;
 });
 
 test('answers other paths with 404 and other methods with 405', async (t) => {
