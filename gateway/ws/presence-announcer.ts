@@ -100,7 +100,8 @@ export class PresenceAnnouncer {
       // Published after it was stored: whoever listens and then reads has either the message or the record.
       const published = await Promise.allSettled(
         batch
-          .filter((change) => !failed.has(change))
+          // An answer that came late may be of a change that is over: whoever forgot the newer one would believe it.
+          .filter((change) => !failed.has(change) && this.#waits(change))
           .map(async (change) => {
             await this.#bus.publish(topicNames.presence(change.userId), this.#message(change));
             this.#confirm(change);
@@ -112,6 +113,11 @@ export class PresenceAnnouncer {
     } catch (error) {
       this.#log.warn({ err: error }, 'presence could not be announced and will be tried again');
     }
+  }
+
+  /** Whether a change is neither confirmed nor replaced by a newer one. */
+  #waits({ userId, version }: PresenceChange): boolean {
+    return this.#unconfirmed.get(userId)?.change.version === version || this.#unsent.get(userId)?.version === version;
   }
 
   #confirm({ userId, version }: PresenceChange): void {

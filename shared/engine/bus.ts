@@ -64,7 +64,10 @@ export const OFFLINE_KEPT_MS = 10 * 60_000;
  * Every call may be repeated, may fail although it was carried out, and may be carried out after it failed.
  */
 export interface PresenceLeases {
-  /** Extends the lease to `ttlMs` from now and raises its floor; answers all leases that are remembered, its own included. */
+  /**
+   * Extends the lease to `ttlMs` from now and raises its floor; answers all leases that are remembered, its own included. Time in which
+   * nobody could renew, since the store was away, takes nobody's lease.
+   */
   renew(gatewayId: string, ttlMs: number, floor: number): Promise<GatewayLease[]>;
   /** Ends the lease now (drain). */
   release(gatewayId: string): Promise<void>;

@@ -24,7 +24,7 @@ export class RedisPresence implements PresenceLeases {
   async renew(gatewayId: string, ttlMs: number, floor: number): Promise<GatewayLease[]> {
     const { slot, key } = this.#keys.leases;
     const reply = await this.#caller.one(this.#write(slot, 'leaseRenew', [key], [gatewayId, ttlMs, floor, LEASE_KEPT_MS]));
-    return parseLeases(reply as string[]).leases;
+    return [...parseLeases(reply as string[]).leases.values()];
   }
 
   async release(gatewayId: string): Promise<void> {
@@ -58,7 +58,7 @@ export class RedisPresence implements PresenceLeases {
       return reply instanceof Error ? [] : [this.#user(userId, reply, listed, forgotten)];
     });
     void this.#caller.run(forgotten);
-    return { leases: listed?.leases, users };
+    return { leases: listed && [...listed.leases.values()], users };
   }
 
   #user(userId: UserId, fields: readonly string[], listed: Leases | undefined, forgotten: Call[]): StoredPresence {
@@ -73,7 +73,7 @@ export class RedisPresence implements PresenceLeases {
       const [version = 0, online, writtenAt = 0] = value.split(':').map(Number);
       records.push({ gatewayId, version, online: online === 1 });
       if (listed === undefined || online !== 1) continue;
-      const lease = listed.leases.find((one) => one.gatewayId === gatewayId);
+      const lease = listed.leases.get(gatewayId);
       if (lease !== undefined && lease.remainingMs > 0) continue;
       // Gone with its gateway. A record that is new may be of a gateway that came after the leases were read; an old one is not needed:
       // a gateway whose lease had lapsed announces everybody again.
@@ -95,15 +95,17 @@ export class RedisPresence implements PresenceLeases {
 interface Leases {
   /** Unix ms by the clock of the server. */
   now: number;
-  leases: GatewayLease[];
+  /** By gateway. */
+  leases: Map<string, GatewayLease>;
 }
 
 function parseLeases([time, ...fields]: readonly string[]): Leases {
   const now = Number(time);
-  const leases: GatewayLease[] = [];
+  const leases = new Map<string, GatewayLease>();
   for (let i = 0; i < fields.length; i += 4) {
+    const gatewayId = fields[i] as string;
     const [endsAt = 0, since = 0, floor = 0] = fields.slice(i + 1, i + 4).map(Number);
-    leases.push({ gatewayId: fields[i] as string, remainingMs: endsAt - now, endsAt, since, floor });
+    leases.set(gatewayId, { gatewayId, remainingMs: endsAt - now, endsAt, since, floor });
   }
   return { now, leases };
 }
