@@ -5,7 +5,8 @@ import type { ConversationId, Epoch } from '../../shared/schemas/primitives.ts';
 import type { MessagingApi } from '../messaging-api.ts';
 import type { Connection } from './connection.ts';
 import type { RealtimeMetrics } from './metrics.ts';
-import type { ConversationTopic, Join } from './topic.ts';
+import type { ConversationTopic } from './topic.ts';
+import type { Join } from './topic-join.ts';
 import type { TopicRegistry } from './topic-registry.ts';
 import { jsonFrame } from './wire.ts';
 

@@ -1,7 +1,9 @@
 import { decodeEvent, type Position, peekPosition } from '../../shared/event-text.ts';
 import type { ConversationId, Epoch, UserId } from '../../shared/schemas/primitives.ts';
 import type { Connection } from './connection.ts';
+import { HeldEvents, type SeqPayload } from './held-events.ts';
 import { RecentEvents } from './recent-events.ts';
+import type { Join } from './topic-join.ts';
 import type { Gatherer, Turn } from './turn.ts';
 import { textFrame } from './wire.ts';
 
@@ -21,33 +23,12 @@ export interface TopicContext {
   onViolation(topic: ConversationTopic, connection: Connection): void;
 }
 
-/** Events held while the ones before them are missing. More are dropped, and read from the log later. */
-const HELD_MAX = 1000;
-
 /** Event texts of an internal response as the payloads the bus would have brought. */
-export function parsePayloads(texts: readonly string[]): { seq: number; payload: Buffer }[] {
+export function parsePayloads(texts: readonly string[]): SeqPayload[] {
   return texts.map((text) => {
     const payload = Buffer.from(text);
     return { seq: (peekPosition(payload) as Position).seq, payload };
   });
-}
-
-/**
- * One attempt of a connection to enter a topic. It is the token of that attempt: an answer lets a connection in only while its join is
- * still the one that waits. Whatever overtakes the answer (a leave, a second sync, a new history) puts another join in its place.
- */
-export interface Join {
-  readonly connection: Connection;
-  /** The last event the connection was given. Undefined until a sync says where it starts. */
-  place: Position | undefined;
-  /** `place` follows from a notice alone: earlier events may have been missed. */
-  assumed: boolean;
-  /** It followed the topic before, so the client must be told if it is let in no more. */
-  wasLive: boolean;
-  /** The user was let in after the question was asked, so an answer of "no member" may be too old. */
-  askAgain: boolean;
-  /** Answers so far that did not fit. */
-  attempts: number;
 }
 
 const MEMBER_REMOVED = Buffer.from('"event":"member.removed"');
@@ -85,7 +66,7 @@ export class ConversationTopic implements Gatherer {
   /** Let in by an answer that is ahead of the topic. */
   #ahead: Map<Connection, Position> | undefined;
   #joins: Map<Connection, Join> | undefined;
-  #held: Map<number, { epoch: Epoch; payload: Buffer }> | undefined;
+  readonly #held = new HeldEvents();
   /** The events up to the position that came while connections were joining. */
   readonly #recent = new RecentEvents();
   #pending: Buffer[] = [];
@@ -120,7 +101,7 @@ export class ConversationTopic implements Gatherer {
 
   /** Nothing is missing, held or joining, and this is the position: the log can be left without losing anything. */
   isSettledAt({ epoch, seq }: Position): boolean {
-    const idle = !this.repairing && this.#held === undefined && this.#joins === undefined && this.#ahead === undefined;
+    const idle = !this.repairing && this.#held.isEmpty && this.#joins === undefined && this.#ahead === undefined;
     return idle && this.#position?.epoch === epoch && this.#position.seq === seq;
   }
 
@@ -132,7 +113,7 @@ export class ConversationTopic implements Gatherer {
       return;
     }
     if (this.#position === undefined) {
-      this.#hold(at, payload);
+      this.#held.add(at, payload);
       return;
     }
     if (at.epoch !== this.#position.epoch) {
@@ -140,11 +121,11 @@ export class ConversationTopic implements Gatherer {
       return;
     }
     this.#take(at, payload);
-    if (this.#held !== undefined) this.#context.repair(this);
+    if (!this.#held.isEmpty) this.#context.repair(this);
   }
 
   /** Events read from the log after the position, ascending. */
-  fill(events: readonly { seq: number; payload: Buffer }[]): void {
+  fill(events: readonly SeqPayload[]): void {
     for (const { seq, payload } of events) {
       if (this.#position !== undefined) this.#take({ seq, epoch: this.#position.epoch }, payload);
     }
@@ -154,29 +135,20 @@ export class ConversationTopic implements Gatherer {
     const { seq } = this.#position as Position;
     if (at.seq <= seq) return;
     if (at.seq > seq + 1) {
-      this.#hold(at, payload);
+      this.#held.add(at, payload);
       return;
     }
     this.#deliver(at.seq, payload);
     this.#deliverHeld();
   }
 
-  #hold({ seq, epoch }: Position, payload: Buffer): void {
-    this.#held ??= new Map();
-    // What does not fit is lost here and found again by the repair that a non-empty hold asks for.
-    if (this.#held.size < HELD_MAX) this.#held.set(seq, { epoch, payload });
-  }
-
   #deliverHeld(): void {
-    const held = this.#held;
-    if (held === undefined) return;
+    if (this.#held.isEmpty) return;
     const position = this.#position as Position;
-    for (let next = held.get(position.seq + 1); next !== undefined; next = held.get(position.seq + 1)) {
-      held.delete(position.seq + 1);
-      this.#deliver(position.seq + 1, next.payload);
+    for (let next = this.#held.take(position.seq + 1); next !== undefined; next = this.#held.take(position.seq + 1)) {
+      this.#deliver(position.seq + 1, next);
     }
-    for (const seq of held.keys()) if (seq <= position.seq) held.delete(seq);
-    if (held.size === 0) this.#held = undefined;
+    this.#held.dropUpTo(position.seq);
   }
 
   /** Moves the position by one event. */
@@ -318,23 +290,15 @@ export class ConversationTopic implements Gatherer {
   #startAt(place: Position): void {
     this.#position = { ...place };
     this.#recent.clear();
-    const held = this.#held;
-    if (held === undefined) return;
-    const before: { seq: number; payload: Buffer }[] = [];
-    let isForeign = false;
-    for (const [seq, { epoch, payload }] of held) {
-      if (epoch === place.epoch && seq > place.seq) continue;
-      held.delete(seq);
-      if (epoch === place.epoch) before.push({ seq, payload });
-      else isForeign = true;
-    }
+    if (this.#held.isEmpty) return;
+    const { before, isForeign } = this.#held.takeUpTo(place);
     // Others join with answers that are older than this one; what they lack may have come already.
     this.#recent.startWith(
       before.map(({ seq, payload }) => ({ seq, frame: textFrame(payload), removed: removedUser(payload) })),
       place.seq,
     );
     this.#deliverHeld();
-    if (isForeign || this.#held !== undefined) this.#context.repair(this);
+    if (isForeign || !this.#held.isEmpty) this.#context.repair(this);
   }
 
   /** The log goes on from the position under a new name: live connections keep what they have. */
@@ -361,7 +325,7 @@ export class ConversationTopic implements Gatherer {
   }
 
   #forgetUnread(): void {
-    this.#held = undefined;
+    this.#held.clear();
     this.#recent.clear();
   }
 
@@ -371,11 +335,11 @@ export class ConversationTopic implements Gatherer {
   }
 
   forgetHeld(): void {
-    this.#held = undefined;
+    this.#held.clear();
   }
 
   get hasHeld(): boolean {
-    return this.#held !== undefined;
+    return !this.#held.isEmpty;
   }
 
   leave(connection: Connection): void {

@@ -4,7 +4,8 @@ import type { ClientFrameOf } from '../../../shared/schemas/frames.ts';
 import type { SyncConversation, UserSync } from '../../../shared/schemas/internal.ts';
 import type { ConversationId } from '../../../shared/schemas/primitives.ts';
 import type { Connection } from '../connection.ts';
-import type { ConversationTopic, Join } from '../topic.ts';
+import type { ConversationTopic } from '../topic.ts';
+import type { Join } from '../topic-join.ts';
 import { jsonFrame } from '../wire.ts';
 import type { FrameContext, FrameHandler } from './frame.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Connection } from '../../../gateway/ws/connection.ts';
-import { ConversationTopic, type Join } from '../../../gateway/ws/topic.ts';
+import { ConversationTopic } from '../../../gateway/ws/topic.ts';
+import type { Join } from '../../../gateway/ws/topic-join.ts';
 import { Turn } from '../../../gateway/ws/turn.ts';
 import { encodeEvent, encodeEventTail } from '../../../shared/event-text.ts';
 import { readFrames } from '../../helpers/wire-frames.ts';
