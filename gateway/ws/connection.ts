@@ -133,7 +133,7 @@ export class Connection implements Beating, OutboxOwner {
     this.#ws.terminate();
   }
 
-  /** It stopped following this conversation here, and goes on from here if it follows it again. */
+  /** It stopped following this conversation here, and is not given these events again. */
   remember(conversationId: ConversationId, place: Position): void {
     this.places ??= new Map();
     this.places.set(conversationId, place);

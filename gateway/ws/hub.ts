@@ -109,7 +109,7 @@ export class Hub {
     this.#topics.rejoin = (topic, join) => this.#joiner.rejoin(topic, join);
     this.#topics.onRemoved = (topic, connections, place) => {
       for (const connection of connections) {
-        // It goes on from here should the user be let in again, which may have happened already: the topic has read only up to here.
+        // The user may have been let in again already: the topic has read only up to here.
         connection.remember(topic.id, place);
         this.#joiner.followFrom(connection, topic.id, place, topic.until);
       }

@@ -9,8 +9,11 @@ export interface Join {
   readonly connection: Connection;
   /** The last event the connection was given. Undefined until a sync says where it starts. */
   place: Position | undefined;
-  /** `place` follows from a notice alone: earlier events may have been missed. */
-  assumed: boolean;
+  /**
+   * How `place` is known: `given`, it is the last event that the connection was given; `noticed`, it follows from a notice alone, so earlier
+   * events may have been missed; `skipped`, the connection was given less, and the client is told where its events go on.
+   */
+  origin: 'given' | 'noticed' | 'skipped';
   /** It followed the topic before, so the client must be told if it is let in no more. */
   wasLive: boolean;
   /** The user was let in after the question was asked, so an answer of "no member" may be too old. */

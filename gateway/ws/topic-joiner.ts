@@ -72,17 +72,17 @@ export class TopicJoiner {
         known.noticed(connection);
         continue;
       }
-      const remembered = connection.places?.get(conversationId);
-      this.#open(connection, conversationId, remembered ?? { epoch, seq: from - 1 }, until, remembered === undefined);
+      this.#open(connection, conversationId, startOf(connection, { conversationId, epoch, from, until }), until);
     }
   }
 
   /** Lets a connection follow a conversation from the place that it was just told. */
   followFrom(connection: Connection, conversationId: ConversationId, place: Position, until: number): void {
-    if (this.#topics.get(conversationId)?.has(connection) !== true) this.#open(connection, conversationId, place, until, false);
+    if (this.#topics.get(conversationId)?.has(connection) !== true)
+      this.#open(connection, conversationId, { place, origin: 'given' }, until);
   }
 
-  #open(connection: Connection, conversationId: ConversationId, place: Position, until: number, assumed: boolean): void {
+  #open(connection: Connection, conversationId: ConversationId, { place, origin }: Start, until: number): void {
     if ((connection.topics?.size ?? 0) >= this.#topicsPerConnection) {
       // It follows too much already. Better one quiet chat than none; it goes on from here when there is room.
       connection.remember(conversationId, place);
@@ -90,7 +90,7 @@ export class TopicJoiner {
     }
     const topic = this.#topics.open(conversationId, until);
     const join = topic.join(connection, place);
-    join.assumed = assumed;
+    join.origin = origin;
     this.ask(topic, join);
   }
 
@@ -161,7 +161,7 @@ export class TopicJoiner {
       this.ask(topic, join);
       return;
     }
-    if (!join.assumed) join.connection.remember(topic.id, join.place as Position);
+    if (join.origin === 'given') join.connection.remember(topic.id, join.place as Position);
     topic.leave(join.connection);
     if (join.wasLive) join.connection.send({ type: 'conversation', conversationId: topic.id, change: 'removed' });
   }
@@ -172,14 +172,14 @@ export class TopicJoiner {
     const place = join.place as Position;
     const isWhole = place.seq + events.length === head;
     const continues = epoch !== place.epoch;
-    if (join.assumed && (continues || reset === true)) {
+    if (join.origin !== 'given' && (continues || reset === true)) {
       // The notice was of another history than the log has now, and only the client knows in which one it stands.
       connection.close('outOfSync');
     } else if (reset === true) {
       connection.send({ type: 'sync.reset', conversationId: topic.id, epoch, head });
     } else {
       // The client reads by itself what lies between its cursor and the head of a page that is truncated.
-      const truncated = !isWhole || (join.assumed && activeFrom <= place.seq);
+      const truncated = !isWhole || join.origin === 'skipped' || (join.origin === 'noticed' && activeFrom <= place.seq);
       if (truncated || continues) {
         connection.send({
           type: 'sync.page',
@@ -195,6 +195,21 @@ export class TopicJoiner {
     }
     topic.enter(join, { epoch, seq: head });
   }
+}
+
+/** Where a connection starts to follow, and how that is known. */
+interface Start {
+  place: Position;
+  origin: Join['origin'];
+}
+
+function startOf(connection: Connection, { conversationId, epoch, from }: ActivationNotice): Start {
+  const noticed = { epoch, seq: from - 1 };
+  const given = connection.places?.get(conversationId);
+  if (given === undefined) return { place: noticed, origin: 'noticed' };
+  // The user was put out, and let in again by a later event: what happened in between is history.
+  if (given.epoch === epoch && given.seq < noticed.seq) return { place: noticed, origin: 'skipped' };
+  return { place: given, origin: 'given' };
 }
 
 function requests({ topic, place, joins }: Question): JoinRequest[] {

@@ -200,7 +200,7 @@ export class ConversationTopic implements Gatherer {
   join(connection: Connection, place?: Position): Join {
     const wasLive = this.#live.has(connection) || this.#ahead?.has(connection) === true;
     this.#drop(connection);
-    const join: Join = { connection, place, assumed: false, wasLive, askAgain: false, attempts: 0 };
+    const join: Join = { connection, place, origin: 'given', wasLive, askAgain: false, attempts: 0 };
     this.#joins ??= new Map();
     this.#joins.set(connection, join);
     connection.topics ??= new Set();

@@ -16,6 +16,7 @@ export class StrictClient {
   isSyncing = false;
   /** Conversations in which this sync goes back: they must be told. */
   readonly #asked = new Set<string>();
+  readonly #named = new Set<string>();
   /** What the server did that it promises not to do. */
   readonly violations: string[] = [];
 
@@ -52,9 +53,11 @@ export class StrictClient {
   askAgain(back: number): Record<string, Position> {
     this.isSyncing = true;
     this.#asked.clear();
+    this.#named.clear();
     const cursors: Record<string, Position> = {};
     for (const [id, { epoch, seq }] of this.cursors) {
       cursors[id] = { epoch, seq: Math.max(0, seq - back) };
+      this.#named.add(id);
       const log = this.#logs.get(id) as MemoryLog;
       if (back > 0 && seq > 0 && log.epoch === epoch && log.isMember(this.userId)) this.#asked.add(id);
     }
@@ -103,8 +106,8 @@ export class StrictClient {
       if (log.epoch === epoch) this.#check(log.goesOnFrom(cursor), `lost history: ${place} was told that it goes on as ${epoch}`);
       cursor = { epoch, seq: cursor.seq };
     }
-    if (cursor === undefined || page.truncated) {
-      // It reads by itself up to the head, unless it is there already.
+    if (cursor === undefined || page.truncated || (this.isSyncing && !this.#named.has(conversationId))) {
+      // It reads by itself up to the head, unless it is there already. So it does when its sync did not say what it has.
       const seq = cursor !== undefined && cursor.epoch === epoch ? Math.max(cursor.seq, head) : head;
       this.cursors.set(conversationId, { epoch, seq });
       return;
