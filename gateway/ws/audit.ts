@@ -100,7 +100,6 @@ export class Audit {
   async #followAwake(user: LocalUser): Promise<void> {
     if (user.connections.length === 0) return;
     const conversations = await this.#messaging.awake(user.userId);
-    const synced = user.connections.filter(({ syncState }) => syncState === 'synced');
-    for (const conversation of conversations) this.#joiner.follow(synced, conversation);
+    for (const conversation of conversations) this.#joiner.notify(user.connections, conversation);
   }
 }

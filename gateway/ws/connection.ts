@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../shared/close-codes.ts';
 import { ChatError } from '../../shared/errors.ts';
-import type { Position } from '../../shared/event-text.ts';
 import type { Ref, ServerFrame } from '../../shared/schemas/frames.ts';
 import type { ConversationId, DeviceId, SessionId, UserId } from '../../shared/schemas/primitives.ts';
 import type { Beating } from './heartbeat-wheel.ts';
@@ -10,6 +9,7 @@ import type { ConnectionContext } from './hub.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import { RateBucket } from './rate-bucket.ts';
 import type { ConversationTopic } from './topic.ts';
+import type { Start } from './topic-join.ts';
 import type { ActivationNotice } from './topic-joiner.ts';
 import { jsonFrame, PING_FRAME } from './wire.ts';
 
@@ -28,6 +28,9 @@ export type SyncState = 'fresh' | 'syncing' | 'synced';
 /** Rejected frames in a row after which the client is not taking the hint. */
 const PATIENCE = 200;
 
+/** Places remembered; the oldest are forgotten, and such a conversation begins with a page that tells where. */
+const PLACES_MAX = 1000;
+
 /** Reads of the log one connection may have under way: each may bring megabytes. */
 const READS = 8;
 const READ_RETRY_MS = 500;
@@ -44,8 +47,8 @@ export class Connection implements Beating, OutboxOwner {
   syncState: SyncState = 'fresh';
   /** Conversations that became active while a sync was running; followed when it is done. */
   noticesDuringSync: Map<ConversationId, ActivationNotice> | undefined;
-  /** The last event given of conversations that are active but not followed: the user was put out, or there was no room. */
-  places: Map<ConversationId, Position> | undefined;
+  /** Where it stands in conversations that are active but not followed: the user was put out, or there was no room. */
+  places: Map<ConversationId, Start> | undefined;
   topics: Set<ConversationTopic> | undefined;
   watching: Set<UserId> | undefined;
 
@@ -134,9 +137,15 @@ export class Connection implements Beating, OutboxOwner {
   }
 
   /** It stopped following this conversation here, and is not given these events again. */
-  remember(conversationId: ConversationId, place: Position): void {
+  remember(conversationId: ConversationId, start: Start): void {
     this.places ??= new Map();
-    this.places.set(conversationId, place);
+    this.places.delete(conversationId);
+    this.places.set(conversationId, start);
+    if (this.places.size <= PLACES_MAX) return;
+    for (const oldest of this.places.keys()) {
+      this.places.delete(oldest);
+      break;
+    }
   }
 
   /**

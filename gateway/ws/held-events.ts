@@ -1,7 +1,7 @@
 import type { Position } from '../../shared/event-text.ts';
 import type { Epoch } from '../../shared/schemas/primitives.ts';
 
-/** More are dropped, and read from the log later: whoever holds events asks for a repair. */
+/** More are dropped, and read from the log later. */
 const HELD_MAX = 1000;
 
 /** An event as its payload. */
@@ -18,9 +18,12 @@ export class HeldEvents {
     return this.#events === undefined;
   }
 
-  add({ seq, epoch }: Position, payload: Buffer): void {
+  /** False when there is no room. */
+  add({ seq, epoch }: Position, payload: Buffer): boolean {
     this.#events ??= new Map();
-    if (this.#events.size < HELD_MAX) this.#events.set(seq, { epoch, payload });
+    if (this.#events.size >= HELD_MAX) return false;
+    this.#events.set(seq, { epoch, payload });
+    return true;
   }
 
   /** Takes the event with this seq out, if it is there. */

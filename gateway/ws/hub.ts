@@ -110,7 +110,7 @@ export class Hub {
     this.#topics.onRemoved = (topic, connections, place) => {
       for (const connection of connections) {
         // The user may have been let in again already: the topic has read only up to here.
-        connection.remember(topic.id, place);
+        connection.remember(topic.id, { place, origin: 'given' });
         this.#joiner.followFrom(connection, topic.id, place, topic.until);
       }
     };
@@ -237,20 +237,9 @@ export class Hub {
     if (user === undefined) return;
     const message = JSON.parse(payload.toString()) as UserTopicMessage;
     switch (message.kind) {
-      case 'woken': {
-        const synced: Connection[] = [];
-        for (const connection of user.connections) {
-          if (connection.syncState === 'synced') synced.push(connection);
-          else if (connection.syncState === 'syncing') {
-            // Only the first: the later ones start later.
-            connection.noticesDuringSync ??= new Map();
-            if (!connection.noticesDuringSync.has(message.conversationId))
-              connection.noticesDuringSync.set(message.conversationId, message);
-          }
-        }
-        this.#joiner.follow(synced, message);
+      case 'woken':
+        this.#joiner.notify(user.connections, message);
         return;
-      }
       case 'added':
         user.told = user.told.then(() => this.#tellAdded(user, message.conversationId));
         return;

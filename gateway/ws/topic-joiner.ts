@@ -1,12 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Position } from '../../shared/event-text.ts';
+import { decodeEvent, type Position } from '../../shared/event-text.ts';
 import type { JoinRequest, JoinResult } from '../../shared/schemas/internal.ts';
-import type { ConversationId, Epoch } from '../../shared/schemas/primitives.ts';
+import type { ConversationId, Epoch, UserId } from '../../shared/schemas/primitives.ts';
 import type { MessagingApi } from '../messaging-api.ts';
 import type { Connection } from './connection.ts';
 import type { RealtimeMetrics } from './metrics.ts';
 import type { ConversationTopic } from './topic.ts';
-import type { Join } from './topic-join.ts';
+import type { Join, Start } from './topic-join.ts';
 import type { TopicRegistry } from './topic-registry.ts';
 import { jsonFrame } from './wire.ts';
 
@@ -16,8 +16,10 @@ const USERS_PAGE = 5000;
 /** Calls that may fail, and answers that may not fit the topic, before a connection is closed for a resync. */
 const CALLS = 3;
 const ANSWERS = 8;
-/** A second answer that does not fit is asked for after this, doubled each time, ms. */
-const AGAIN_MS = 20;
+/** Pause before a call is made again, ms. */
+const CALL_AGAIN_MS = 200;
+/** Pause before the third answer is asked for, doubled for each further one, ms. */
+const ANSWER_AGAIN_MS = 80;
 
 /** What tells that a conversation is active, for one user. */
 export interface ActivationNotice {
@@ -62,6 +64,20 @@ export class TopicJoiner {
     this.#topicsPerConnection = options.topicsPerConnection;
   }
 
+  /** A conversation is active, and the user of these connections is a member. Those that are syncing follow it when they are done. */
+  notify(connections: readonly Connection[], notice: ActivationNotice): void {
+    const synced: Connection[] = [];
+    for (const connection of connections) {
+      if (connection.syncState === 'synced') synced.push(connection);
+      else if (connection.syncState === 'syncing') {
+        // Only the first: the later ones start later.
+        connection.noticesDuringSync ??= new Map();
+        if (!connection.noticesDuringSync.has(notice.conversationId)) connection.noticesDuringSync.set(notice.conversationId, notice);
+      }
+    }
+    this.follow(synced, notice);
+  }
+
   /** Lets these synced connections of a member follow the conversation, with every event from `notice.from` on. */
   follow(connections: readonly Connection[], notice: ActivationNotice): void {
     const { conversationId, epoch, from, until } = notice;
@@ -83,11 +99,13 @@ export class TopicJoiner {
   }
 
   #open(connection: Connection, conversationId: ConversationId, { place, origin }: Start, until: number): void {
+    if (connection.closing) return;
     if ((connection.topics?.size ?? 0) >= this.#topicsPerConnection) {
       // It follows too much already. Better one quiet chat than none; it goes on from here when there is room.
-      connection.remember(conversationId, place);
+      connection.remember(conversationId, { place, origin });
       return;
     }
+    this.#metrics.wakings.inc();
     const topic = this.#topics.open(conversationId, until);
     const join = topic.join(connection, place);
     join.origin = origin;
@@ -115,34 +133,39 @@ export class TopicJoiner {
       return;
     }
     if (join.attempts === 1) this.ask(topic, join);
-    else setTimeout(() => topic.isWaiting(join) && this.ask(topic, join), AGAIN_MS * 2 ** join.attempts).unref();
+    else setTimeout(() => topic.isWaiting(join) && this.ask(topic, join), ANSWER_AGAIN_MS * 2 ** (join.attempts - 2)).unref();
   }
 
   #flush(): void {
     this.#scheduled = false;
     const questions = [...this.#questions.values()];
     this.#questions = new Map();
-    this.#metrics.wakings.inc(questions.length);
     for (let i = 0; i < questions.length; i += JOINS_PAGE) void this.#call(questions.slice(i, i + JOINS_PAGE));
   }
 
-  async #call(questions: readonly Question[]): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        // Subscribed first, read second: what comes in between is caught by the topic.
-        await Promise.all(questions.map(({ topic }) => topic.subscribed));
-        const { joins } = await this.#messaging.call('joins', { joins: questions.flatMap(requests) });
-        const results = new Results(joins);
-        for (const question of questions) this.#answer(question, results.of(question));
-        return;
-      } catch (error) {
-        if (attempt < CALLS) continue;
-        this.#log.warn({ err: error }, 'could not follow active conversations; their members start over');
-        for (const { topic, joins } of questions)
-          for (const join of joins) if (topic.isWaiting(join)) join.connection.close('internalError');
+  async #call(questions: readonly Question[], attempt = 1): Promise<void> {
+    try {
+      const reachable = await subscribedOf(questions);
+      if (reachable.length === 0) return;
+      const { joins } = await this.#messaging.call('joins', { joins: reachable.flatMap(requests) });
+      const results = new Results(joins);
+      for (const question of reachable) this.#answer(question, results.of(question));
+    } catch (error) {
+      if (questions.length === 1 && attempt >= CALLS) {
+        this.#giveUp(questions[0] as Question, error);
         return;
       }
+      await new Promise((resolve) => setTimeout(resolve, CALL_AGAIN_MS * Math.random()).unref());
+      // One question may be what failed the call; the others must not pay for it.
+      if (questions.length === 1) return this.#call(questions, attempt + 1);
+      const half = Math.ceil(questions.length / 2);
+      await Promise.all([this.#call(questions.slice(0, half)), this.#call(questions.slice(half))]);
     }
+  }
+
+  #giveUp({ topic, joins }: Question, error: unknown): void {
+    this.#log.warn({ err: error, conversationId: topic.id }, 'an active conversation could not be followed; its members start over');
+    for (const join of joins) if (topic.isWaiting(join)) join.connection.close('internalError');
   }
 
   #answer({ topic, joins }: Question, results: readonly JoinResult[]): void {
@@ -161,7 +184,7 @@ export class TopicJoiner {
       this.ask(topic, join);
       return;
     }
-    if (join.origin === 'given') join.connection.remember(topic.id, join.place as Position);
+    if (join.origin === 'given') join.connection.remember(topic.id, { place: join.place as Position, origin: 'given' });
     topic.leave(join.connection);
     if (join.wasLive) join.connection.send({ type: 'conversation', conversationId: topic.id, change: 'removed' });
   }
@@ -179,7 +202,7 @@ export class TopicJoiner {
       connection.send({ type: 'sync.reset', conversationId: topic.id, epoch, head });
     } else {
       // The client reads by itself what lies between its cursor and the head of a page that is truncated.
-      const truncated = !isWhole || join.origin === 'skipped' || (join.origin === 'noticed' && activeFrom <= place.seq);
+      const truncated = !isWhole || mayHaveMissed(join, activeFrom, events);
       if (truncated || continues) {
         connection.send({
           type: 'sync.page',
@@ -197,19 +220,35 @@ export class TopicJoiner {
   }
 }
 
-/** Where a connection starts to follow, and how that is known. */
-interface Start {
-  place: Position;
-  origin: Join['origin'];
-}
-
 function startOf(connection: Connection, { conversationId, epoch, from }: ActivationNotice): Start {
   const noticed = { epoch, seq: from - 1 };
   const given = connection.places?.get(conversationId);
   if (given === undefined) return { place: noticed, origin: 'noticed' };
   // The user was put out, and let in again by a later event: what happened in between is history.
-  if (given.epoch === epoch && given.seq < noticed.seq) return { place: noticed, origin: 'skipped' };
-  return { place: given, origin: 'given' };
+  if (given.origin === 'given' && given.place.epoch === epoch && given.place.seq < noticed.seq)
+    return { place: noticed, origin: 'skipped' };
+  return given;
+}
+
+/** Those whose topics the bus delivers: subscribed first, read second. A topic that cannot be subscribed closes its connections itself. */
+async function subscribedOf(questions: readonly Question[]): Promise<Question[]> {
+  const subscribed = await Promise.allSettled(questions.map(({ topic }) => topic.subscribed));
+  return questions.filter((_, i) => subscribed[i]?.status === 'fulfilled');
+}
+
+/**
+ * Whether earlier events may lie between what the client has and the place it starts from. A notice says where it starts, but an earlier
+ * one may be lost, or the user may have been put out before, unheard.
+ */
+function mayHaveMissed({ origin, place, connection }: Join, activeFrom: number, events: readonly string[]): boolean {
+  if (origin === 'given' || place === undefined || place.seq === 0) return false;
+  return origin === 'skipped' || activeFrom <= place.seq || events.some((text) => letsIn(text, connection.userId));
+}
+
+function letsIn(text: string, userId: UserId): boolean {
+  if (!text.includes('"event":"member.added"')) return false;
+  const event = decodeEvent(text);
+  return event.event === 'member.added' && event.data.members.some((member) => member.userId === userId);
 }
 
 function requests({ topic, place, joins }: Question): JoinRequest[] {

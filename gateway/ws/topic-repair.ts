@@ -89,9 +89,10 @@ export class TopicRepair {
       const { heads } = await this.#messaging.call('heads', { conversationIds: [...batch.keys()] });
       for (const head of heads) {
         const topic = batch.get(head.conversationId);
-        if (topic?.position === undefined) continue;
-        if (head.epoch !== topic.position.epoch || topic.isBehind(head.head)) void this.repair(topic);
-        else onEqual(topic, head);
+        if (topic === undefined) continue;
+        // A topic that is ahead of its log has delivered events that the log has lost.
+        if (head.epoch === topic.position?.epoch && head.head === topic.position.seq) onEqual(topic, head);
+        else void this.repair(topic);
       }
     }
   }

@@ -86,7 +86,12 @@ export class ConversationTopic implements Gatherer {
   }
 
   has(connection: Connection): boolean {
-    return this.#live.has(connection) || this.#ahead?.has(connection) === true || this.#joins?.has(connection) === true;
+    return this.isLive(connection) || this.#joins?.has(connection) === true;
+  }
+
+  /** It was let in, and is given what comes. */
+  isLive(connection: Connection): boolean {
+    return this.#live.has(connection) || this.#ahead?.has(connection) === true;
   }
 
   connections(): Connection[] {
@@ -113,7 +118,8 @@ export class ConversationTopic implements Gatherer {
       return;
     }
     if (this.#position === undefined) {
-      this.#held.add(at, payload);
+      // What does not fit is read from the log once the position is known.
+      if (!this.#held.add(at, payload)) this.repairAgain = true;
       return;
     }
     if (at.epoch !== this.#position.epoch) {
@@ -198,9 +204,10 @@ export class ConversationTopic implements Gatherer {
 
   /** Begins to catch events for a connection that is about to be let in by an answer. It is given nothing until then. */
   join(connection: Connection, place?: Position): Join {
-    const wasLive = this.#live.has(connection) || this.#ahead?.has(connection) === true;
+    const replaced = this.#joins?.get(connection);
+    const wasLive = this.isLive(connection) || replaced?.wasLive === true;
     this.#drop(connection);
-    const join: Join = { connection, place, origin: 'given', wasLive, askAgain: false, attempts: 0 };
+    const join: Join = { connection, place, origin: replaced?.origin ?? 'given', wasLive, askAgain: false, attempts: 0 };
     this.#joins ??= new Map();
     this.#joins.set(connection, join);
     connection.topics ??= new Set();
@@ -227,6 +234,7 @@ export class ConversationTopic implements Gatherer {
     const { connection } = join;
     if (!this.isWaiting(join)) return;
     join.place = place;
+    join.origin = 'given';
     const position = this.#position;
     if (position === undefined || (this.#isUnused && isAheadOf(place, position))) this.#startAt(place);
     const { epoch, seq } = this.#position as Position;
@@ -251,6 +259,8 @@ export class ConversationTopic implements Gatherer {
     if (place.seq === seq) return true;
     const events = this.#recent.after(place.seq);
     if (events === undefined) {
+      // The answer may also be of a log that lost events which this topic has delivered.
+      this.#context.repair(this);
       this.#context.rejoin(this, join);
       return false;
     }
@@ -290,6 +300,7 @@ export class ConversationTopic implements Gatherer {
   #startAt(place: Position): void {
     this.#position = { ...place };
     this.#recent.clear();
+    if (this.repairAgain) this.#context.repair(this);
     if (this.#held.isEmpty) return;
     const { before, isForeign } = this.#held.takeUpTo(place);
     // Others join with answers that are older than this one; what they lack may have come already.

@@ -18,21 +18,26 @@ import { Pending } from './pending.ts';
 import { StrictClient } from './strict-client.ts';
 
 export const USERS = ['ana', 'bob', 'cid'];
-export const CONVERSATIONS = ['g-1', 'g-2'];
+export const CONVERSATIONS = ['g-111111111111111111111A', 'g-222222222222222222222A'];
 const SYNC_EVENTS = 3;
 const REPAIR_MS = 30_000;
 const AUDIT_ROUND_MS = 10 * 60_000;
 const DEADLINE_MS = 60_000;
 const HOUR_MS = 60 * 60_000;
+const HALF_HOUR_MS = 30 * 60_000;
 
-const CONFIG = loadConfig(GatewayConfig, {
+const VARIABLES = {
   SERVICE_TOKEN_SECRET: 'a secret of the model, long enough for the schema',
   WS_HEARTBEAT_MS: '600000',
+  WS_PONG_TIMEOUT_MS: '60000',
   WS_REPAIR_MS: String(REPAIR_MS),
   WS_SYNC_EVENTS: String(SYNC_EVENTS),
   WS_FRAMES_PER_SECOND: '100000',
   WS_FRAME_BURST: '1000000',
-});
+  JWT_ACCESS_SECONDS: '86400',
+};
+/** The usual room for conversations, and room for one of the two. */
+const CONFIGS = new Map([1000, 1].map((topics) => [topics, loadConfig(GatewayConfig, { ...VARIABLES, WS_TOPICS: String(topics) })]));
 
 interface Message {
   topic: string;
@@ -62,18 +67,23 @@ export class DeliveryWorld {
   readonly pending = new Pending(temporary);
   readonly devices: Device[] = USERS.map((userId) => ({ client: new StrictClient(userId, this.logs), connection: undefined }));
   readonly hub: Hub;
+  /** Why connections were closed by the server. */
   readonly closed: string[] = [];
+  /** Something was lost or failed, so that silence may last until the next round of checks. */
+  isLossy = false;
+  readonly hasRoom: boolean;
   readonly #awake = new Map<string, Map<string, number>>();
   readonly #handlers = new Map<string, (payload: Buffer) => void>();
   #messages: Message[] = [];
   #processes: Process[];
   #interrupt: () => void = () => {};
 
-  constructor() {
+  constructor(topicsPerConnection = 1000) {
+    this.hasRoom = topicsPerConnection > CONVERSATIONS.length;
     mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
     this.#processes = [this.#newProcess(), this.#newProcess()];
     this.hub = new Hub({
-      config: CONFIG,
+      config: CONFIGS.get(topicsPerConnection) as GatewayConfig,
       bus: this.#bus(),
       sessions: { session: async () => ({}) } as never,
       messaging: this.#messaging(),
@@ -177,13 +187,14 @@ export class DeliveryWorld {
     const log = this.logs.get(id) as MemoryLog;
     const process = this.#processes[k % 2] as Process;
     if (!log.isMember(actorId)) return;
-    const { epoch } = log;
     const result = log.change({ actorId, event, data }, this.clock.now());
+    const { epoch, failovers } = log;
     if (result === undefined) return;
     const { seq, wake } = result;
     this.#messages.push({ topic: topics.conversation(id), payload: log.text(seq) });
     const acknowledge = (): void => {
-      if (log.epoch === epoch) log.acked = Math.max(log.acked, seq);
+      if (log.failovers !== failovers) return;
+      log.acked = Math.max(log.acked, seq);
       const user = data as { userId?: string; members?: { userId: string }[] };
       if (event === 'member.removed') this.#tell(user.userId as string, { kind: 'removed', conversationId: id, seq, epoch });
       if (event === 'member.added') this.#tell(user.members?.[0]?.userId as string, { kind: 'added', conversationId: id });
@@ -198,11 +209,13 @@ export class DeliveryWorld {
 
   /** The newest unacknowledged events may be lost with a server; the log gets another epoch. */
   failOver(id: string, lose: number): void {
+    this.isLossy = true;
     this.logs.get(id)?.failOver(lose);
     for (const { client } of this.devices) client.forgive(id);
   }
 
   killProcess(k: number, lost: boolean): void {
+    this.isLossy = true;
     this.pending.abandon(this.#processes[k % 2], lost);
     this.#processes[k % 2] = this.#newProcess();
   }
@@ -217,13 +230,20 @@ export class DeliveryWorld {
 
   deliver(k: number, how: 'once' | 'twice' | 'never'): void {
     if (this.#messages.length === 0) return;
+    if (how === 'never') this.isLossy = true;
     const at = k % this.#messages.length;
     const message = this.#messages[at] as Message;
     if (how !== 'twice') this.#messages.splice(at, 1);
     if (how !== 'never') this.#handlers.get(message.topic)?.(Buffer.from(message.payload));
   }
 
+  fail(k: number): void {
+    if (this.pending.size > 0) this.isLossy = true;
+    this.pending.fail(k);
+  }
+
   interrupt(): void {
+    this.isLossy = true;
     this.#messages = [];
     this.#interrupt();
   }
@@ -233,7 +253,10 @@ export class DeliveryWorld {
     if (device.connection !== undefined) return;
     const { client } = device;
     const write = (bytes: Buffer): boolean => {
-      for (const text of readFrames(bytes)) if (text.startsWith('{')) client.take(JSON.parse(text));
+      for (const text of readFrames(bytes)) {
+        if (text.startsWith('{')) client.take(JSON.parse(text));
+        else device.connection?.heard();
+      }
       return true;
     };
     const close = (_code: number, text: string): void => {
@@ -266,10 +289,10 @@ export class DeliveryWorld {
 
   /** Time goes by. Calls that wait reach their deadline. */
   async pass(ms: number): Promise<void> {
-    if (ms >= DEADLINE_MS) while (this.pending.size > 0) this.pending.fail(0);
+    if (ms >= DEADLINE_MS) while (this.pending.size > 0) this.fail(0);
     await turn();
     this.clock.advance(ms);
-    mock.timers.tick(Math.min(ms, 2 * REPAIR_MS));
+    mock.timers.tick(Math.min(ms, REPAIR_MS));
   }
 
   /** A conversation falls asleep. Before it does, what was lost is found by the rounds of checks, which come several times an hour. */
@@ -277,25 +300,33 @@ export class DeliveryWorld {
     await this.quiet();
     await this.#round();
     this.clock.advance(HOUR_MS);
-    mock.timers.tick(2 * REPAIR_MS);
+    mock.timers.tick(REPAIR_MS);
+  }
+
+  /** Half an hour: the next event extends the activity of a conversation. */
+  async halfHour(): Promise<void> {
+    await this.quiet();
+    await this.#round();
+    this.clock.advance(HALF_HOUR_MS);
+    mock.timers.tick(REPAIR_MS);
   }
 
   async #round(): Promise<void> {
-    for (let past = 0; past < AUDIT_ROUND_MS + 2 * REPAIR_MS; past += 2 * REPAIR_MS) {
-      this.clock.advance(2 * REPAIR_MS);
-      mock.timers.tick(2 * REPAIR_MS);
+    for (let past = 0; past < AUDIT_ROUND_MS + 2 * REPAIR_MS; past += REPAIR_MS) {
+      this.clock.advance(REPAIR_MS);
+      mock.timers.tick(REPAIR_MS);
       await this.quiet();
     }
   }
 
   /** Everything on its way arrives. */
-  async quiet(): Promise<void> {
+  async quiet(tickMs = 6000): Promise<void> {
     for (let idle = 0; idle < 3; idle++) {
       await turn();
       if (this.pending.size > 0 || this.messagesInFlight > 0) idle = 0;
       while (this.messagesInFlight > 0) this.deliver(0, 'once');
       while (this.pending.size > 0) this.pending.step(0);
-      mock.timers.tick(6000);
+      mock.timers.tick(tickMs);
     }
   }
 

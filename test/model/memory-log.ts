@@ -32,11 +32,17 @@ const RANGE_EVENTS = 3;
 export class MemoryLog {
   readonly id: string;
   epoch = 'e1';
+  /** How often another server took over: a command under way at that time fails. */
+  failovers = 0;
+  /** Members whose removal was lost with a server: what was told of it cannot be taken back, so they may hear nothing until they sync. */
+  readonly lostRemovals = new Set<string>();
   /** Nothing up to here is ever lost. */
   acked = 0;
   #state: State;
   #history: State[] = [];
   #forks: Position[] = [];
+  /** It lost its tail, perhaps, and nobody has noticed yet. */
+  isForkDue = false;
   /** The logs of earlier epochs as they were when they ended: what was heard of them was heard. */
   readonly #ended = new Map<string, readonly Entry[]>();
 
@@ -71,6 +77,11 @@ export class MemoryLog {
     return encodeEvent(seq, this.epoch, tail);
   }
 
+  /** The event that let a member in last. */
+  letInBy(userId: string): number {
+    return this.#state.log.findLastIndex(({ data }) => data.members?.some((member) => member.userId === userId)) + 1;
+  }
+
   /** Carries a change out and answers its seq and the activation it asks for; undefined when there is nothing to do. */
   change(entry: Entry, at: number): { seq: number; wake: Wake | undefined } | undefined {
     const { members } = this.#state;
@@ -82,6 +93,7 @@ export class MemoryLog {
     } else if (entry.event === 'member.removed') {
       if (!members.delete(entry.data.userId as string)) return undefined;
     }
+    this.#forkIf(true);
     const seq = this.#append(entry, at);
     const { uncoveredFrom, awakeUntil } = this.#state;
     const due = uncoveredFrom > 0 || awakeUntil - at < AWAKE_MS / 2;
@@ -109,16 +121,27 @@ export class MemoryLog {
 
   /** A server was replaced: up to `lose` of the newest events that nobody was promised are gone, and the log goes by another epoch. */
   failOver(lose: number): void {
-    this.#ended.set(this.epoch, [...this.#state.log]);
+    if (!this.isForkDue) this.#ended.set(this.epoch, [...this.#state.log]);
     const head = Math.max(this.acked, this.head - lose);
     const before = head < this.head ? this.#history[head] : undefined;
+    for (const { data } of this.#state.log.slice(head)) if (data.userId !== undefined) this.lostRemovals.add(data.userId);
     if (before !== undefined) this.#state = copy(before);
+    this.isForkDue = true;
+    this.failovers += 1;
+  }
+
+  /** Another server leads: the next write gives the log another epoch, or somebody who has seen more than it holds. */
+  #forkIf(isDue: boolean): void {
+    if (!this.isForkDue || !isDue) return;
+    this.isForkDue = false;
+    const { head } = this;
     this.#forks = [...this.#forks.map((fork) => ({ ...fork, seq: Math.min(fork.seq, head) })), { epoch: this.epoch, seq: head }];
     this.epoch = `e${this.#forks.length + 1}`;
   }
 
   /** Whether the log goes on from what was seen up to this position. */
   goesOnFrom({ epoch, seq }: Position): boolean {
+    this.#forkIf(epoch === this.epoch && seq > this.head);
     if (epoch === this.epoch) return seq <= this.head;
     const fork = this.#forks.find((one) => one.epoch === epoch);
     return fork !== undefined && seq <= fork.seq;
@@ -142,6 +165,7 @@ export class MemoryLog {
   }
 
   join(place: Position, userIds: readonly string[], now: number): JoinResult {
+    const goesOn = this.goesOnFrom(place);
     const memberIds = userIds.filter((userId) => this.isMember(userId));
     const result: JoinResult = {
       conversationId: this.id,
@@ -151,14 +175,15 @@ export class MemoryLog {
       epoch: this.epoch,
       activeFrom: this.#activeFrom(now),
     };
-    if (!this.goesOnFrom(place)) result.reset = true;
+    if (!goesOn) result.reset = true;
     else if (memberIds.length > 0) result.events = this.events(place.seq, JOIN_EVENTS);
     return result;
   }
 
   range(place: Position): RangeResponse {
+    const goesOn = this.goesOnFrom(place);
     const { head, epoch } = this;
-    if (!this.goesOnFrom(place)) return { events: [], head, epoch, reset: true };
+    if (!goesOn) return { events: [], head, epoch, reset: true };
     return { events: this.events(place.seq, RANGE_EVENTS), head, epoch };
   }
 
@@ -168,6 +193,7 @@ export class MemoryLog {
 
   /** A user's share of a sync; undefined when there is nothing to tell. */
   sync(userId: string, cursor: Position | undefined, userUntil: number, limit: number, now: number): SyncConversation | undefined {
+    const goesOn = cursor === undefined || this.goesOnFrom(cursor);
     const { id: conversationId, head, epoch } = this;
     if (!this.isMember(userId)) return cursor === undefined ? undefined : { conversationId, status: 'notMember', events: [], head: 0 };
     const until = Math.max(this.#state.awakeUntil, userUntil);
@@ -175,7 +201,7 @@ export class MemoryLog {
     const part: SyncConversation = { conversationId, status: 'events', events: [], head, epoch };
     if (isActive) part.activeUntil = Math.max(until, now);
     if (cursor === undefined) return part;
-    if (!this.goesOnFrom(cursor)) part.status = 'reset';
+    if (!goesOn) part.status = 'reset';
     else if (head - cursor.seq > limit) part.status = 'truncated';
     else part.events = this.events(cursor.seq, limit);
     return part.status === 'events' && cursor.seq === head && !isActive ? undefined : part;

@@ -5,8 +5,8 @@ import type { MemoryLog } from './memory-log.ts';
 type Frame = any;
 
 /**
- * A device that follows section 4.8 of the protocol and objects to whatever the server promises not to do: a gap, a double, an event of
- * a history it was not told of, an event that its user may not hear.
+ * A device that follows section 4.8 of the protocol and objects to whatever the server promises not to do: a gap, a double, a page of a
+ * history it was not told of, an event that its user may not hear.
  */
 export class StrictClient {
   readonly userId: string;
@@ -17,6 +17,8 @@ export class StrictClient {
   /** Conversations in which this sync goes back: they must be told. */
   readonly #asked = new Set<string>();
   readonly #named = new Set<string>();
+  /** Earlier names of the history that a cursor is in. */
+  readonly #names = new Map<string, Set<string>>();
   /** What the server did that it promises not to do. */
   readonly violations: string[] = [];
 
@@ -35,6 +37,7 @@ export class StrictClient {
         break;
       case 'sync.reset':
         this.#asked.delete(frame.conversationId);
+        this.#names.delete(frame.conversationId);
         this.cursors.set(frame.conversationId, { epoch: frame.epoch, seq: frame.head });
         break;
       case 'conversation':
@@ -46,6 +49,7 @@ export class StrictClient {
         break;
       case 'error':
         if (frame.ref === 'sync') this.isSyncing = false;
+        this.#check(frame.error.temporary, `refused: ${JSON.stringify(frame.error)}`);
     }
   }
 
@@ -59,7 +63,7 @@ export class StrictClient {
       cursors[id] = { epoch, seq: Math.max(0, seq - back) };
       this.#named.add(id);
       const log = this.#logs.get(id) as MemoryLog;
-      if (back > 0 && seq > 0 && log.epoch === epoch && log.isMember(this.userId)) this.#asked.add(id);
+      if (back > 0 && seq > 0 && log.epoch === epoch && !log.isForkDue && log.isMember(this.userId)) this.#asked.add(id);
     }
     return cursors;
   }
@@ -100,6 +104,7 @@ export class StrictClient {
     const { conversationId, epoch, head } = page;
     let cursor = this.cursors.get(conversationId);
     this.#asked.delete(conversationId);
+    if (page.continues !== undefined) this.#names.set(conversationId, new Set(this.#names.get(conversationId)).add(page.continues));
     if (cursor !== undefined && page.continues === cursor.epoch) {
       const log = this.#logs.get(conversationId) as MemoryLog;
       const place = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
@@ -114,7 +119,9 @@ export class StrictClient {
     }
     const where = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
     this.#check(epoch === cursor.epoch, `unknown history: ${where} was given a page of ${epoch}`);
-    for (const { seq } of page.events) {
+    for (const event of page.events) {
+      const { seq } = event;
+      this.#mayHear(event, where);
       if (seq <= cursor.seq) {
         this.#check(this.isSyncing, `double: ${where} was given ${seq} again`);
         continue;
@@ -129,7 +136,8 @@ export class StrictClient {
   #removed({ conversationId, seq, epoch }: Frame): void {
     this.#asked.delete(conversationId);
     const cursor = this.cursors.get(conversationId);
-    if (cursor !== undefined && seq !== undefined && cursor.epoch === epoch && cursor.seq > seq) return;
+    const isCurrent = cursor?.epoch === epoch || this.#names.get(conversationId)?.has(epoch) === true;
+    if (cursor !== undefined && seq !== undefined && isCurrent && cursor.seq > seq) return;
     this.cursors.delete(conversationId);
   }
 }

@@ -15,6 +15,8 @@ type Cursors = NonNullable<ClientFrameOf<'sync'>['cursors']>;
 interface Opened {
   topic: ConversationTopic;
   join: Join;
+  /** It was live before, and the topic has kept what came since. */
+  wasLive: boolean;
 }
 
 /**
@@ -39,14 +41,15 @@ export const sync: FrameHandler<'sync'> = async (context, connection, frame) => 
     const conversations = await context.messaging.sync(request);
     if (connection.closing) return;
     for (const result of conversations) {
-      deliver(context, connection, result, cursors[result.conversationId]?.epoch, opened.get(result.conversationId));
+      if (connection.closing) return;
+      deliver(context, connection, result, cursors[result.conversationId], opened.get(result.conversationId));
       opened.delete(result.conversationId);
     }
-    for (const [conversationId, { topic, join }] of opened) settleUntold(context, topic, join, cursors[conversationId]);
+    for (const [conversationId, one] of opened) settleUntold(context, one, cursors[conversationId]);
     connection.syncState = 'synced';
     connection.send(frame.ref === undefined ? { type: 'sync.done', serverTime } : { type: 'sync.done', ref: frame.ref, serverTime });
   } catch (error) {
-    for (const { topic, join } of opened.values()) undo(context, topic, join);
+    for (const one of opened.values()) settle(context, one);
     connection.syncState = before;
     throw error;
   } finally {
@@ -60,7 +63,9 @@ async function openActive(context: FrameContext, connection: Connection, cursors
   const conversations = await context.messaging.awake(connection.userId);
   if (connection.closing) return;
   for (const topic of [...(connection.topics ?? [])]) {
-    if (Object.hasOwn(cursors, topic.id)) opened.set(topic.id, { topic, join: topic.join(connection, topic.placeOf(connection)) });
+    if (!Object.hasOwn(cursors, topic.id)) continue;
+    const wasLive = topic.isLive(connection);
+    opened.set(topic.id, { topic, join: topic.join(connection, topic.placeOf(connection)), wasLive });
   }
   for (const { conversationId, until } of conversations) {
     const known = context.topics.get(conversationId);
@@ -70,7 +75,7 @@ async function openActive(context: FrameContext, connection: Connection, cursors
     }
     if ((connection.topics?.size ?? 0) >= context.config.WS_TOPICS) break;
     const topic = context.topics.open(conversationId, until);
-    opened.set(conversationId, { topic, join: topic.join(connection) });
+    opened.set(conversationId, { topic, join: topic.join(connection, givenPlace(connection, conversationId)), wasLive: false });
   }
   await Promise.all([...opened.values()].map(({ topic }) => topic.subscribed));
 }
@@ -79,7 +84,7 @@ function deliver(
   context: FrameContext,
   connection: Connection,
   result: SyncConversation,
-  heldEpoch: string | undefined,
+  cursor: Cursors[string] | undefined,
   opened: Opened | undefined,
 ): void {
   const { conversationId, head } = result;
@@ -93,30 +98,58 @@ function deliver(
   // Live or joining without this sync: its events come through the topic, from the place that the connection has there.
   if (!isOpen && context.topics.get(conversationId)?.has(connection) === true) return;
   const place: Position = { epoch: result.epoch as string, seq: head };
+  const given = isOpen ? opened.join.place : givenPlace(connection, conversationId);
+  if (given !== undefined && result.status !== 'reset' && wasGivenMore(given, place, cursor)) {
+    if (isOpen) context.joiner.ask(opened.topic, opened.join);
+    else if (result.activeUntil !== undefined) context.joiner.followFrom(connection, conversationId, given, result.activeUntil);
+    return;
+  }
   if (result.status === 'reset') connection.send({ type: 'sync.reset', conversationId, epoch: place.epoch, head });
-  else connection.outbox.reply(jsonFrame(pageText(result, place.epoch, heldEpoch)));
+  else connection.outbox.reply(jsonFrame(pageText(result, place.epoch, cursor?.epoch)));
   connection.places?.delete(conversationId);
   if (isOpen) opened.topic.enter(opened.join, place);
   else if (result.activeUntil !== undefined) context.joiner.followFrom(connection, conversationId, place, result.activeUntil);
+  else forgetNotice(connection, conversationId, place);
 }
 
 /** The answer does not tell of this conversation: the cursor is at its head, or the user is no member any more. */
-function settleUntold(context: FrameContext, topic: ConversationTopic, join: Join, cursor: Cursors[string] | undefined): void {
+function settleUntold(context: FrameContext, { topic, join, wasLive }: Opened, cursor: Cursors[string] | undefined): void {
   if (!topic.isWaiting(join)) return;
-  const epoch = cursor?.epoch ?? join.place?.epoch;
-  if (cursor === undefined || epoch === undefined) {
-    topic.leave(join.connection);
-    return;
+  if (cursor?.epoch !== undefined && join.place === undefined) {
+    join.place = { epoch: cursor.epoch, seq: cursor.seq };
+    join.origin = 'given';
+  } else if (cursor === undefined) {
+    join.place = undefined;
   }
-  join.place = { epoch, seq: cursor.seq };
-  context.joiner.ask(topic, join);
+  settle(context, { topic, join, wasLive });
 }
 
-/** The sync failed. What was live before goes on from its place; the rest waits for the next sync. */
-function undo(context: FrameContext, topic: ConversationTopic, join: Join): void {
+/**
+ * The connection was given more than its cursor names, and the log may have lost that: the answer ends before it, or is of another history.
+ * Only an answer about what it was given can tell how it goes on.
+ */
+function wasGivenMore(given: Position, place: Position, cursor: Cursors[string] | undefined): boolean {
+  return given.epoch === place.epoch ? given.seq > place.seq : given.seq > (cursor?.seq ?? 0);
+}
+
+/** The sync told nothing of it. What was live before goes on from its place; what has no place waits for the next sync. */
+function settle(context: FrameContext, { topic, join, wasLive }: Opened): void {
   if (!topic.isWaiting(join)) return;
   if (join.place === undefined) topic.leave(join.connection);
+  else if (wasLive) topic.enter(join, join.place);
   else context.joiner.ask(topic, join);
+}
+
+/** The last event that the connection was given of a conversation it does not follow, if it was given one. */
+function givenPlace(connection: Connection, conversationId: ConversationId): Position | undefined {
+  const start = connection.places?.get(conversationId);
+  return start?.origin === 'given' ? start.place : undefined;
+}
+
+/** The conversation is quiet at this place, so a notice of what came before is late. */
+function forgetNotice(connection: Connection, conversationId: ConversationId, { epoch, seq }: Position): void {
+  const notice = connection.noticesDuringSync?.get(conversationId);
+  if (notice?.epoch === epoch && notice.from <= seq) connection.noticesDuringSync?.delete(conversationId);
 }
 
 function followNoticed(context: FrameContext, connection: Connection): void {

@@ -40,7 +40,7 @@ function build(userIds: readonly string[], options: { gated?: boolean } = {}) {
       },
     } as never,
     joiner: {
-      follow: (connections: readonly Connection[], { conversationId }: { conversationId: string }) =>
+      notify: (connections: readonly Connection[], { conversationId }: { conversationId: string }) =>
         followed.push(`${connections[0]?.userId} ${connections.length} ${conversationId}`),
     } as never,
     clock: new ManualClock(),
