@@ -71,6 +71,7 @@ export class DeliveryWorld {
   readonly closed: string[] = [];
   /** Something was lost or failed, so that silence may last until the next round of checks. */
   isLossy = false;
+  hasFailedOver = false;
   readonly hasRoom: boolean;
   readonly #awake = new Map<string, Map<string, number>>();
   readonly #handlers = new Map<string, (payload: Buffer) => void>();
@@ -210,6 +211,7 @@ export class DeliveryWorld {
   /** The newest unacknowledged events may be lost with a server; the log gets another epoch. */
   failOver(id: string, lose: number): void {
     this.isLossy = true;
+    this.hasFailedOver = true;
     this.logs.get(id)?.failOver(lose);
     for (const { client } of this.devices) client.forgive(id);
   }
@@ -321,7 +323,8 @@ export class DeliveryWorld {
 
   /** Everything on its way arrives. */
   async quiet(tickMs = 6000): Promise<void> {
-    for (let idle = 0; idle < 3; idle++) {
+    for (let idle = 0, turns = 0; idle < 3; idle++, turns++) {
+      if (turns > 1000) throw new Error('it never becomes quiet');
       await turn();
       if (this.pending.size > 0 || this.messagesInFlight > 0) idle = 0;
       while (this.messagesInFlight > 0) this.deliver(0, 'once');
@@ -332,8 +335,12 @@ export class DeliveryWorld {
 
   /** Nothing fails any more, nobody sends, and a round of every check goes by. */
   async calm(): Promise<void> {
+    const connected = [...this.devices.entries()].filter(([, { connection }]) => connection !== undefined);
     await this.quiet();
     await this.#round();
+    // As a device does that was told to start over.
+    for (const [k] of connected) this.connect(k);
+    await this.quiet();
     for (const [k, { connection }] of this.devices.entries()) if (connection?.syncState === 'fresh') this.sync(k);
     await this.quiet();
   }

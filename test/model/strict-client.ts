@@ -16,7 +16,10 @@ export class StrictClient {
   isSyncing = false;
   /** Conversations in which this sync goes back: they must be told. */
   readonly #asked = new Set<string>();
-  readonly #named = new Set<string>();
+  /** Conversations it was told to be out of, by an event of a history it is not in. */
+  readonly outOfOtherHistory = new Map<string, Position>();
+  /** What this sync said it has. */
+  readonly #named = new Map<string, Position>();
   /** Earlier names of the history that a cursor is in. */
   readonly #names = new Map<string, Set<string>>();
   /** What the server did that it promises not to do. */
@@ -42,6 +45,7 @@ export class StrictClient {
         break;
       case 'conversation':
         if (frame.change === 'removed') this.#removed(frame);
+        else this.#added(frame);
         break;
       case 'sync.done':
         for (const id of this.#asked) this.#check(false, `unanswered: ${this.userId} went back in ${id} and was told nothing`);
@@ -61,7 +65,7 @@ export class StrictClient {
     const cursors: Record<string, Position> = {};
     for (const [id, { epoch, seq }] of this.cursors) {
       cursors[id] = { epoch, seq: Math.max(0, seq - back) };
-      this.#named.add(id);
+      this.#named.set(id, cursors[id]);
       const log = this.#logs.get(id) as MemoryLog;
       if (back > 0 && seq > 0 && log.epoch === epoch && !log.isForkDue && log.isMember(this.userId)) this.#asked.add(id);
     }
@@ -108,6 +112,9 @@ export class StrictClient {
     if (cursor !== undefined && page.continues === cursor.epoch) {
       const log = this.#logs.get(conversationId) as MemoryLog;
       const place = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
+      // Who goes back gives up what came after, which may be lost.
+      const named = this.isSyncing ? this.#named.get(conversationId) : undefined;
+      if (named !== undefined && named.seq < cursor.seq && !log.goesOnFrom(cursor)) cursor = { ...named };
       if (log.epoch === epoch) this.#check(log.goesOnFrom(cursor), `lost history: ${place} was told that it goes on as ${epoch}`);
       cursor = { epoch, seq: cursor.seq };
     }
@@ -133,11 +140,19 @@ export class StrictClient {
     this.cursors.set(conversationId, cursor);
   }
 
+  #added({ conversationId }: Frame): void {
+    const place = this.outOfOtherHistory.get(conversationId);
+    this.outOfOtherHistory.delete(conversationId);
+    if (place !== undefined && !this.cursors.has(conversationId)) this.cursors.set(conversationId, place);
+  }
+
   #removed({ conversationId, seq, epoch }: Frame): void {
     this.#asked.delete(conversationId);
     const cursor = this.cursors.get(conversationId);
     const isCurrent = cursor?.epoch === epoch || this.#names.get(conversationId)?.has(epoch) === true;
     if (cursor !== undefined && seq !== undefined && isCurrent && cursor.seq > seq) return;
     this.cursors.delete(conversationId);
+    // Of a history it does not know, it cannot tell whether the word is late: the place stays known until it is let in again.
+    if (cursor !== undefined && !isCurrent) this.outOfOtherHistory.set(conversationId, cursor);
   }
 }

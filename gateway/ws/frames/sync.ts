@@ -129,7 +129,9 @@ function settleUntold(context: FrameContext, { topic, join, wasLive }: Opened, c
  * Only an answer about what it was given can tell how it goes on.
  */
 function wasGivenMore(given: Position, place: Position, cursor: Cursors[string] | undefined): boolean {
-  return given.epoch === place.epoch ? given.seq > place.seq : given.seq > (cursor?.seq ?? 0);
+  if (given.epoch === place.epoch) return given.seq > place.seq;
+  // It may also have been told another name of its history since it sent the cursor.
+  return given.seq > (cursor?.seq ?? 0) || given.epoch !== cursor?.epoch;
 }
 
 /** The sync told nothing of it. What was live before goes on from its place; what has no place waits for the next sync. */
