@@ -64,7 +64,7 @@ export function property(): fc.IAsyncProperty<[boolean, number, Step[]]> {
         await turn();
         assertNoViolation(world);
       }
-      await world.quiet(LESS_THAN_A_CHECK_MS);
+      await world.quiet();
       assertNoViolation(world);
       if (!world.isLossy) assertComplete(world);
       await world.calm();
@@ -79,9 +79,6 @@ export function property(): fc.IAsyncProperty<[boolean, number, Step[]]> {
 
 /** Conversations that a connection may follow: all of them, and sometimes only one. */
 const rooms = fc.oneof({ weight: 7, arbitrary: fc.constant(1000) }, { weight: 1, arbitrary: fc.constant(1) });
-/** Time for answers that are asked for again, but not for a round of checks. */
-const LESS_THAN_A_CHECK_MS = 300;
-
 /** Every device is connected and has everything, as in the middle of a day. */
 async function allLive(world: DeliveryWorld): Promise<void> {
   for (const k of world.devices.keys()) world.connect(k);

@@ -153,6 +153,6 @@ export class StrictClient {
     if (cursor !== undefined && seq !== undefined && isCurrent && cursor.seq > seq) return;
     this.cursors.delete(conversationId);
     // Of a history it does not know, it cannot tell whether the word is late: the place stays known until it is let in again.
-    if (cursor !== undefined && !isCurrent) this.outOfOtherHistory.set(conversationId, cursor);
+    if (cursor !== undefined && epoch !== undefined && !isCurrent) this.outOfOtherHistory.set(conversationId, cursor);
   }
 }
