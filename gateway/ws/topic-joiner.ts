@@ -241,7 +241,10 @@ async function subscribedOf(questions: readonly Question[]): Promise<Question[]>
  * one may be lost, or the user may have been put out before, unheard.
  */
 function mayHaveMissed({ origin, place, connection }: Join, activeFrom: number, events: readonly string[]): boolean {
-  if (origin === 'given' || place === undefined || place.seq === 0) return false;
+  if (origin === 'given' || place === undefined) return false;
+  // The event that the notice was about is lost: nothing else would tell the client which history it is in now.
+  if (events.length === 0) return true;
+  if (place.seq === 0) return false;
   return origin === 'skipped' || activeFrom <= place.seq || events.some((text) => letsIn(text, connection.userId));
 }
 

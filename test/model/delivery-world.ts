@@ -82,6 +82,8 @@ export class DeliveryWorld {
   constructor(topicsPerConnection = 1000) {
     this.hasRoom = topicsPerConnection > CONVERSATIONS.length;
     mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+    // Jitter is not part of the schedule.
+    mock.method(Math, 'random', () => 0.5);
     this.#processes = [this.#newProcess(), this.#newProcess()];
     this.hub = new Hub({
       config: CONFIGS.get(topicsPerConnection) as GatewayConfig,
@@ -99,6 +101,7 @@ export class DeliveryWorld {
   async close(): Promise<void> {
     await this.hub.close();
     mock.timers.reset();
+    mock.restoreAll();
   }
 
   #bus(): Bus {

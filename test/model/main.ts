@@ -29,7 +29,7 @@ for (let round = 0; round === 0 || performance.now() < until; round++, seed++) {
     done.set(name, (done.get(name) ?? 0) + result.numRuns);
     if (!result.failed) continue;
     process.stdout.write(`\n${name}: seed ${seed} failed after ${result.numRuns} schedules (${done.get(name)} in all)\n`);
-    process.stdout.write(`${fc.defaultReportMessage(result)}\n`);
+    process.stdout.write(`${fc.defaultReportMessage(result)}\n${String(result.errorInstance)}\n`);
     process.exit(1);
   }
 }

@@ -197,7 +197,7 @@ test('a newcomer whose read is older than the topic is given what came before th
   enter(cid.connection, 2);
   topic.flush();
   assert.deepEqual([ana.seqs(), bob.seqs()], [[], [6, 7]]);
-  assert.deepEqual([cid.seqs(), asked], [[], ['rejoin cid from e1 2']], 'nobody knows 3 and 4 here');
+  assert.deepEqual([cid.seqs(), asked], [[], ['repair', 'rejoin cid from e1 2']], 'nobody knows 3 and 4 here');
 });
 
 test('a newcomer who was removed after the read is given the removal, and nothing after it', () => {
