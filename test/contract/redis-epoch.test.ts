@@ -59,6 +59,14 @@ if (redisAvailable('how logs that went backwards are told apart')) {
       assert.deepEqual([head?.epoch, head?.head], [page?.epoch, 4]);
     });
 
+    test('does so when what was seen is of an earlier epoch, which ended beyond what the log has now', async (t) => {
+      const { room, epoch, primary } = await loseTail(t);
+      await primary.admin.call('HSET', `${PREFIX}{c:${room.id}}:meta`, 'forks', 'earlier:6');
+      const page = await syncOne(room, { seq: 6, epoch: 'earlier' });
+      assert.deepEqual([page?.status, page?.events, page?.head, page?.epoch === epoch], ['reset', [], 4, false]);
+      assert.equal((await syncOne(room, { seq: 4, epoch: 'earlier' }))?.status, 'events', 'what both have goes on');
+    });
+
     test('does so for a topic that asks for a range, and for one that joins', async (t) => {
       const first = await loseTail(t);
       const range = await first.room.kit.store.readForward(first.room.id, 6, 10, first.epoch);

@@ -141,7 +141,7 @@ export class MemoryLog {
 
   /** Whether the log goes on from what was seen up to this position. */
   goesOnFrom({ epoch, seq }: Position): boolean {
-    this.#forkIf(epoch === this.epoch && seq > this.head);
+    this.#forkIf(seq > this.head);
     if (epoch === this.epoch) return seq <= this.head;
     const fork = this.#forks.find((one) => one.epoch === epoch);
     return fork !== undefined && seq <= fork.seq;

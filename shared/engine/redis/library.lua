@@ -82,8 +82,10 @@ local function judge(meta, seq, epoch, head, current)
   end
   for name, last in gmatch(call('HGET', meta, 'forks') or '', '(%S+):(%d+)') do
     if name == epoch then
-      if seq <= tonumber(last) then return 'ok' end
-      return 'reset'
+      if seq > tonumber(last) then return 'reset' end
+      -- The log may have gone backwards since that epoch ended, without a new one yet.
+      if seq > head then return 'beyond' end
+      return 'ok'
     end
   end
   return 'reset'
