@@ -80,7 +80,7 @@ export class TopicJoiner {
 
   /** Lets these synced connections of a member follow the conversation, with every event from `notice.from` on. */
   follow(connections: readonly Connection[], notice: ActivationNotice): void {
-    const { conversationId, epoch, from, until } = notice;
+    const { conversationId, until } = notice;
     const known = this.#topics.get(conversationId);
     if (known !== undefined) known.until = Math.max(known.until, until);
     for (const connection of connections) {
@@ -88,7 +88,7 @@ export class TopicJoiner {
         known.noticed(connection);
         continue;
       }
-      this.#open(connection, conversationId, startOf(connection, { conversationId, epoch, from, until }), until);
+      this.#open(connection, conversationId, startOf(connection, notice), until);
     }
   }
 

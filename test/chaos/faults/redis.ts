@@ -57,35 +57,23 @@ const fallsBack = fault({
   },
 });
 
-const primaryFrozen = fault({
-  parts: ['redis'],
-  draw: (draw) => ({ shard: drawNumber(draw.random, SHARDS), ms: drawMs(draw) }),
-  inject: async (context, { shard, ms }) => {
-    const { primary } = await pairOf(context, shard);
-    await during(
-      ms,
-      () => primary.pause(),
-      () => primary.resume(),
-    );
-    await context.cluster.redis.healthy();
-    return `${primary.address} for ${ms} ms`;
-  },
-});
-
-const replicaFrozen = fault({
-  parts: ['redis'],
-  draw: (draw) => ({ shard: drawNumber(draw.random, SHARDS), ms: drawMs(draw) }),
-  inject: async (context, { shard, ms }) => {
-    const { replica } = await pairOf(context, shard);
-    await during(
-      ms,
-      () => replica.pause(),
-      () => replica.resume(),
-    );
-    await context.cluster.redis.healthy();
-    return `${replica.address} for ${ms} ms`;
-  },
-});
+const frozen = (role: 'primary' | 'replica') =>
+  fault({
+    parts: ['redis'],
+    draw: (draw) => ({ shard: drawNumber(draw.random, SHARDS), ms: drawMs(draw) }),
+    inject: async (context, { shard, ms }) => {
+      const node = (await pairOf(context, shard))[role];
+      await during(
+        ms,
+        () => node.pause(),
+        () => node.resume(),
+      );
+      await context.cluster.redis.healthy();
+      return `${node.address} for ${ms} ms`;
+    },
+  });
+const primaryFrozen = frozen('primary');
+const replicaFrozen = frozen('replica');
 
 /** A disk that takes its time stops a server that syncs every write, for as long as each write takes. */
 const STUTTER = { stopMs: 150, goMs: 100 };
