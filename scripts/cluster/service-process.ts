@@ -22,6 +22,9 @@ const PROGRAMS: Record<ServiceKind, string> = {
 };
 const ASK_EVERY_MS = 50;
 
+/** A process ended while somebody waited until it was ready. */
+export class EndedBeforeReady extends Error {}
+
 /** A gateway or messaging process on fixed ports, which can be killed and started again. */
 export class ServiceProcess {
   readonly name: string;
@@ -64,11 +67,11 @@ export class ServiceProcess {
     return this.#process;
   }
 
-  /** Resolves when it says it can serve. Rejects when it ends instead, or is not ready in time. */
+  /** Resolves when it says it can serve. Rejects with {@link EndedBeforeReady} when it ends instead, or when it is not ready in time. */
   async ready(timeoutMs = 30_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     for (let reason = 'no answer'; ; ) {
-      if (!this.running) throw new Error(`${this.name} ended before it was ready, with ${await this.#process?.exited}`);
+      if (!this.running) throw new EndedBeforeReady(`${this.name} ended before it was ready, with ${await this.#process?.exited}`);
       try {
         const response = await fetch(`${this.adminUrl}/readyz`, { signal: AbortSignal.timeout(3000) });
         reason = await response.text();

@@ -1,3 +1,4 @@
+import { EndedBeforeReady } from '../../../scripts/cluster/service-process.ts';
 import type { TestCluster, TestGateway, TestService } from '../../helpers/cluster.ts';
 import type { EmbeddedSystem } from '../../helpers/embedded-system.ts';
 import type { RedisNode } from '../../helpers/redis-server.ts';
@@ -80,6 +81,18 @@ export function gatewayOf({ gateways, publicBalancer }: TestCluster, which: Whic
 export const messagingOf = ({ messaging }: TestCluster, number: number): TestService => messaging[(number - 1) % messaging.length]!;
 /** Whoever leads the shard now. */
 export const primaryOf = ({ redis }: TestCluster, shard: number): Promise<RedisNode> => redis.leaderOf((shard - 1) * SHARD_SLOTS);
+
+/**
+ * Resolves when a process whose network or clock was mended serves again. A fault of the same step may have ended it: that one starts it again
+ * or replaces it, and the step waits for all that runs at its end.
+ */
+export async function servesAgain(service: TestService): Promise<void> {
+  try {
+    await service.ready(READY_MS);
+  } catch (error) {
+    if (!(error instanceof EndedBeforeReady)) throw error;
+  }
+}
 
 export async function timeUntil(condition: () => boolean | Promise<boolean>, what: string, timeoutMs = READY_MS): Promise<number> {
   const begin = performance.now();

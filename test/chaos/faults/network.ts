@@ -1,7 +1,7 @@
 import type { TestService } from '../../helpers/cluster.ts';
 import { pick, seededRandom } from '../random.ts';
 import { pause } from '../until.ts';
-import { type Draw, drawGateway, drawMs, drawNumber, during, type Fault, fault, gatewayOf, messagingOf, READY_MS } from './fault.ts';
+import { type Draw, drawGateway, drawMs, drawNumber, during, type Fault, fault, gatewayOf, messagingOf, servesAgain } from './fault.ts';
 import { Returns } from './returns.ts';
 
 /** Connections that are reset, packets that vanish or take their time, and clients that are dropped. */
@@ -24,7 +24,7 @@ async function breakLink(link: Link, how: How, ms: number, service: TestService,
     () => (how === 'reset' ? link.cut() : link.blackhole()),
     () => link.restore(),
   );
-  await service.ready(READY_MS);
+  await servesAgain(service);
   return `${service.name}: its ${held} connections to ${to} ${how === 'reset' ? 'reset and refused' : 'silent'} for ${ms} ms`;
 }
 

@@ -14,6 +14,7 @@ import {
   gatewayOf,
   messagingOf,
   READY_MS,
+  servesAgain,
   type Which,
   within,
 } from './fault.ts';
@@ -90,7 +91,7 @@ const clockStepped = fault({
       for (const service of services) service.stepClock(to);
     };
     await during(ms, step(aheadMs), step(0));
-    await Promise.all(services.map((service) => service.ready(READY_MS)));
+    await Promise.all(services.map(servesAgain));
     return `${process === 'all' ? process : one.name} by ${aheadMs / 1000} s, for ${ms} ms`;
   },
 });
