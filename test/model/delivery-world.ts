@@ -22,6 +22,7 @@ export const CONVERSATIONS = ['g-111111111111111111111A', 'g-2222222222222222222
 const SYNC_EVENTS = 3;
 const REPAIR_MS = 30_000;
 const AUDIT_ROUND_MS = 10 * 60_000;
+const { random } = Math;
 const DEADLINE_MS = 60_000;
 const HOUR_MS = 60 * 60_000;
 const HALF_HOUR_MS = 30 * 60_000;
@@ -83,7 +84,7 @@ export class DeliveryWorld {
     this.hasRoom = topicsPerConnection > CONVERSATIONS.length;
     mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
     // Jitter is not part of the schedule.
-    mock.method(Math, 'random', () => 0.5);
+    Math.random = () => 0.5;
     this.#processes = [this.#newProcess(), this.#newProcess()];
     this.hub = new Hub({
       config: CONFIGS.get(topicsPerConnection) as GatewayConfig,
@@ -101,7 +102,7 @@ export class DeliveryWorld {
   async close(): Promise<void> {
     await this.hub.close();
     mock.timers.reset();
-    mock.restoreAll();
+    Math.random = random;
   }
 
   #bus(): Bus {

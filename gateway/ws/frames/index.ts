@@ -44,19 +44,19 @@ interface Entry {
   handle: FrameHandler<ClientFrameType>;
 }
 
+const ENTRIES: ReadonlyMap<string, Entry> = new Map(
+  Object.entries(CLIENT_FRAMES).map(([type, schema]) => [
+    type,
+    { validator: Compile(schema) as Validator, handle: HANDLERS[type as ClientFrameType] as FrameHandler<ClientFrameType> },
+  ]),
+);
+
 /** Turns bytes from a client into calls of the frame handlers, and everything that is wrong with them into catalogued errors. */
 export class FrameReader {
   readonly #context: FrameContext;
-  readonly #entries = new Map<string, Entry>();
 
   constructor(context: FrameContext) {
     this.#context = context;
-    for (const [type, schema] of Object.entries(CLIENT_FRAMES)) {
-      this.#entries.set(type, {
-        validator: Compile(schema) as Validator,
-        handle: HANDLERS[type as ClientFrameType] as FrameHandler<ClientFrameType>,
-      });
-    }
   }
 
   read(connection: Connection, data: Buffer, isBinary: boolean): void {
@@ -89,7 +89,7 @@ export class FrameReader {
   #entryFor(frame: object): Entry | ChatError {
     const { type } = frame as { type?: unknown };
     if (typeof type !== 'string') return new ChatError('CHAT_ERR_BAD_FRAME', 'type must be a string');
-    const entry = this.#entries.get(type);
+    const entry = ENTRIES.get(type);
     if (entry === undefined) return new ChatError('CHAT_ERR_UNKNOWN_FRAME');
     return entry.validator.Check(frame) ? entry : new ChatError('CHAT_ERR_BAD_FRAME', firstComplaint(entry.validator, frame));
   }
