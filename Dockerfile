@@ -13,13 +13,14 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY shared ./shared
+COPY engine ./engine
 COPY gateway ./gateway
 COPY messaging ./messaging
-COPY scripts/admin.ts scripts/healthcheck.ts ./scripts/
+COPY bin/admin.ts bin/healthcheck.ts ./bin/
 # A number, so that a platform can see it is not root without reading /etc/passwd.
 USER 10001:10001
 # Gateway, its admin port, messaging, its admin port.
 EXPOSE 8080 9080 8081 9081
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["node", "scripts/healthcheck.ts"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["node", "bin/healthcheck.ts"]
 CMD ["node", "gateway/server.ts"]

@@ -1,7 +1,7 @@
 // What an append costs through the Redis engine, in this process and in the servers.
 // node bench/redis-engine.ts [seconds a row]
 import { readFileSync } from 'node:fs';
-import { openRedisEngine, type RedisEngine } from '../shared/engine/redis/engine.ts';
+import { openRedisEngine, type RedisEngine } from '../engine/redis/engine.ts';
 import { groupConversationId, newEventId } from '../shared/ids.ts';
 import { RedisCluster, RedisNode, until } from '../test/helpers/redis-server.ts';
 
@@ -34,7 +34,7 @@ async function prepare(engine: RedisEngine): Promise<string[]> {
     })),
   );
   for (const { conversationId, epoch } of await engine.store.heads(ids))
-    await engine.store.confirmAwake(conversationId, { epoch, from: 1, until: at + 3_600_000, through: 1 });
+    await engine.store.confirmActivation(conversationId, { epoch, from: 1, until: at + 3_600_000, through: 1 });
   return ids;
 }
 

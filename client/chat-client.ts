@@ -265,7 +265,7 @@ export class ChatClient {
   setActive(): void {
     this.background = false;
     this.link.liveConnection?.request('client.state', { state: 'active' }).catch(() => {});
-    this.link.wake(this.replyMs);
+    this.link.probe(this.replyMs);
     this.syncer.compare();
   }
 

@@ -132,7 +132,7 @@ export class Link {
   }
 
   /** The network may be back, or the app is: try now what would be tried later, and check what may be dead. */
-  wake(withinMs: number): void {
+  probe(withinMs: number): void {
     if (this.connection !== undefined) this.connection.probe(withinMs);
     else if (this.current === 'offline' && this.timer !== undefined && this.options.clock.monotonic() >= this.notBefore) {
       this.options.clock.clearTimeout(this.timer);

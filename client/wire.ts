@@ -1,6 +1,6 @@
 /**
  * The shapes on the wire, as an app sees them. They are spelled out here, and not inferred from the server's schemas, so that the
- * published types need no other package and show their meaning in an editor; a test holds them equal to `shared/schemas`.
+ * published types need no other package and show their meaning in an editor; a test holds them equal to `shared`.
  * Fields and frames may be added by newer servers: ignore what you do not know.
  */
 

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { commonVariables, integer, optionalText, text } from '../shared/config.ts';
+import { commonVariables, integer, optionalText, text } from '../shared/service/config.ts';
 
 /** The gateway's environment. `.env.example` is checked against it. */
 export const GatewayConfig = Type.Object({

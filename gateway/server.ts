@@ -1,13 +1,13 @@
 import closeWithGrace from 'close-with-grace';
-import { startAdminServer } from '../shared/admin-server.ts';
-import { ConfigError, loadConfig, usesRedis } from '../shared/config.ts';
-import { DeferredLog } from '../shared/deferred-log.ts';
-import { openEngine } from '../shared/engine/open-engine.ts';
-import { startEmf } from '../shared/metrics-emf.ts';
+import { DeferredLog } from '../engine/deferred-log.ts';
+import { openEngine } from '../engine/open-engine.ts';
+import { startAdminServer } from '../shared/service/admin-server.ts';
+import { ConfigError, loadConfig, usesRedis } from '../shared/service/config.ts';
+import { startEmf } from '../shared/service/metrics-emf.ts';
 import { buildGateway, LISTEN_BACKLOG } from './app.ts';
+import { EcsTaskWatch } from './aws/ecs-task-watch.ts';
+import { EmfReader } from './aws/emf-reader.ts';
 import { GatewayConfig } from './config.ts';
-import { EcsTaskWatch } from './ecs-task-watch.ts';
-import { EmfReader } from './emf-reader.ts';
 
 /** Beyond the drain window: what closing itself may take before the process is ended, ms. */
 const CLOSE_SLACK_MS = 15_000;

@@ -1,12 +1,12 @@
 import type { Http2Server, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { type Clock, systemClock } from '../shared/clock.ts';
-import { ConfigError } from '../shared/config.ts';
-import type { Engine } from '../shared/engine/engine.ts';
-import { Awakener } from './awakener.ts';
+import type { Engine } from '../engine/engine.ts';
+import { type Clock, systemClock } from '../shared/service/clock.ts';
+import { ConfigError } from '../shared/service/config.ts';
+import { ActivationNotifier } from './activation-notifier.ts';
 import { CommandRunner } from './command-runner.ts';
 import type { MessagingConfig } from './config.ts';
-import { createH2Server, Sessions } from './h2-server.ts';
+import { createH2Server, Sessions } from './http/h2-server.ts';
 import errors from './plugins/errors.ts';
 import metrics from './plugins/metrics.ts';
 import overload from './plugins/overload.ts';
@@ -68,8 +68,8 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
   app.messagingMetrics.gauge('chat_messaging_sessions', 'HTTP/2 connections open', () => sessions.count);
 
   const told = app.messagingMetrics.membersTold;
-  const awakener = new Awakener({ store: engine.store, bus: engine.bus, onPage: (members) => told.inc(members) });
-  const runner = new CommandRunner({ engine, awakener, clock, metrics: app.messagingMetrics, log: app.log });
+  const notifier = new ActivationNotifier({ store: engine.store, bus: engine.bus, onPage: (members) => told.inc(members) });
+  const runner = new CommandRunner({ engine, notifier, clock, metrics: app.messagingMetrics, log: app.log });
   const schemas = registerSchemas(app);
   const { store } = engine;
   await app.register(async (internal) => {

@@ -1,8 +1,8 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { COMMANDS, type Command, type CommandOf, type CommandOp } from '../shared/commands.ts';
 import { checkMetadata, checkText } from '../shared/content-limits.ts';
 import { ChatError } from '../shared/errors.ts';
 import { directConversationId } from '../shared/ids.ts';
-import { COMMANDS, type Command, type CommandOf, type CommandOp } from '../shared/schemas/commands.ts';
 
 /**
  * Checks commands one by one, so that a bad one in a batch harms no other, by the schema of its op alone, so that a union of thirteen is

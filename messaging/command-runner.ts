@@ -1,13 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Clock } from '../shared/clock.ts';
-import type { Engine } from '../shared/engine/engine.ts';
-import type { CommandRequest, StoreOk, StoreResult } from '../shared/engine/store.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { CommandRequest, StoreOk, StoreResult } from '../engine/store.ts';
+import type { Command, CommandFailed, CommandOp, CommandResult } from '../shared/commands.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newEventId } from '../shared/ids.ts';
-import type { Command, CommandFailed, CommandOp, CommandResult } from '../shared/schemas/commands.ts';
-import type { UserId } from '../shared/schemas/primitives.ts';
-import { topics, type UserTopicMessage } from '../shared/schemas/topics.ts';
-import type { Awakener } from './awakener.ts';
+import type { UserId } from '../shared/primitives.ts';
+import type { Clock } from '../shared/service/clock.ts';
+import { topics, type UserTopicMessage } from '../shared/topics.ts';
+import type { ActivationNotifier } from './activation-notifier.ts';
 import { createCommandCheck } from './command-check.ts';
 import type { MessagingMetrics } from './plugins/metrics.ts';
 
@@ -56,15 +56,15 @@ class Results {
 /** Carries out a batch of commands: checks each, runs the good ones in one call to the store, and does what must precede the ack. */
 export class CommandRunner {
   readonly #engine: Engine;
-  readonly #awakener: Awakener;
+  readonly #notifier: ActivationNotifier;
   readonly #clock: Clock;
   readonly #metrics: MessagingMetrics;
   readonly #log: FastifyBaseLogger;
   readonly #check = createCommandCheck();
 
-  constructor(options: { engine: Engine; awakener: Awakener; clock: Clock; metrics: MessagingMetrics; log: FastifyBaseLogger }) {
+  constructor(options: { engine: Engine; notifier: ActivationNotifier; clock: Clock; metrics: MessagingMetrics; log: FastifyBaseLogger }) {
     this.#engine = options.engine;
-    this.#awakener = options.awakener;
+    this.#notifier = options.notifier;
     this.#clock = options.clock;
     this.#metrics = options.metrics;
     this.#log = options.log;
@@ -107,8 +107,8 @@ export class CommandRunner {
       if (taken.has(n)) return;
       taken.add(n);
       if (!result.ok) return give(n, result);
-      const { wake, added, removed, ...answer } = result;
-      if (wake === undefined && added === undefined && removed === undefined) return give(n, answer);
+      const { activation, added, removed, ...answer } = result;
+      if (activation === undefined && added === undefined && removed === undefined) return give(n, answer);
       void this.#finish(result, answer, requests[n]!.command.op).then((answer) => give(n, answer));
     };
     try {
@@ -125,16 +125,16 @@ export class CommandRunner {
       await this.#settle(result, op);
       return answer;
     } catch (error) {
-      // The event is stored, but not everyone was told: the sender must send again, and the store will ask for the waking again.
-      this.#log.warn({ err: error, conversationId: result.conversationId }, 'waking a conversation failed');
+      // The event is stored, but not everyone was told: the sender must send again, and the store will ask for the activation again.
+      this.#log.warn({ err: error, conversationId: result.conversationId }, 'activation a conversation failed');
       return failed(error);
     }
   }
 
-  async #settle({ conversationId, wake, added, removed, seq, epoch }: StoreOk, op: CommandOp): Promise<void> {
-    if (wake !== undefined) {
-      this.#metrics.wakes.inc();
-      await this.#awakener.wake(conversationId, wake, { membersChanged: WIDENING.has(op) });
+  async #settle({ conversationId, activation, added, removed, seq, epoch }: StoreOk, op: CommandOp): Promise<void> {
+    if (activation !== undefined) {
+      this.#metrics.activates.inc();
+      await this.#notifier.notify(conversationId, activation, { membersChanged: WIDENING.has(op) });
     }
     await this.#tell(added, { kind: 'added', conversationId });
     if (seq !== undefined && epoch !== undefined) await this.#tell(removed, { kind: 'removed', conversationId, seq, epoch });
@@ -151,7 +151,7 @@ export class CommandRunner {
   }
 }
 
-/** Repeats of these included: a waking under way may have listed the members before the first one let someone in. */
+/** Repeats of these included: an activation under way may have listed the members before the first one let someone in. */
 const WIDENING: ReadonlySet<CommandOp> = new Set(['conversation.create', 'member.add']);
 
 /** Anything that is no catalogued error is a part of the system that does not work now. */

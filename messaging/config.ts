@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { commonVariables, integer } from '../shared/config.ts';
+import { commonVariables, integer } from '../shared/service/config.ts';
 
 /** The messaging service's environment. `.env.example` is checked against it. */
 export const MessagingConfig = Type.Object({

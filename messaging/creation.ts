@@ -1,8 +1,8 @@
+import type { CommandOf } from '../shared/commands.ts';
 import { ChatError } from '../shared/errors.ts';
 import { directConversationId, groupConversationId } from '../shared/ids.ts';
-import type { CommandOf } from '../shared/schemas/commands.ts';
-import type { CreateConversationRequest } from '../shared/schemas/internal.ts';
-import type { UserId } from '../shared/schemas/primitives.ts';
+import type { CreateConversationRequest } from '../shared/internal.ts';
+import type { UserId } from '../shared/primitives.ts';
 
 /** The command that makes the asked conversation; its id follows from the request, so that a repeat finds the first. */
 export function creationCommand(request: CreateConversationRequest): CommandOf<'conversation.create'> {

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { TSchema } from 'typebox';
-import { COMMANDS, Command, CommandFailed, CommandOk } from '../shared/schemas/commands.ts';
-import { Conversation, Member, ReadState } from '../shared/schemas/conversations.ts';
-import { ErrorBodySchema, ErrorEnvelope } from '../shared/schemas/errors.ts';
-import { AwakeConversation, Head, INTERNAL_API, JoinRequest, JoinResult, SyncConversation } from '../shared/schemas/internal.ts';
-import { ConversationId, Cursor, Emoji, Epoch, Role, Text, UserId } from '../shared/schemas/primitives.ts';
+import { COMMANDS, Command, CommandFailed, CommandOk } from '../shared/commands.ts';
+import { Conversation, Member, ReadState } from '../shared/conversations.ts';
+import { ErrorBodySchema, ErrorEnvelope } from '../shared/error-schemas.ts';
+import { ActiveConversation, Head, INTERNAL_API, JoinRequest, JoinResult, SyncConversation } from '../shared/internal.ts';
+import { ConversationId, Cursor, Emoji, Epoch, Role, Text, UserId } from '../shared/primitives.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -29,7 +29,7 @@ function namedSchemas(): [string, TSchema][] {
     ['ReadState', ReadState],
     ['CommandOk', CommandOk],
     ['CommandFailed', CommandFailed],
-    ['AwakeConversation', AwakeConversation],
+    ['ActiveConversation', ActiveConversation],
     ['SyncConversation', SyncConversation],
     ['JoinRequest', JoinRequest],
     ['JoinResult', JoinResult],

@@ -1,11 +1,11 @@
 import closeWithGrace from 'close-with-grace';
 import { collectDefaultMetrics } from 'prom-client';
-import { startAdminServer } from '../shared/admin-server.ts';
-import { ConfigError, loadConfig, usesRedis } from '../shared/config.ts';
-import { DeferredLog } from '../shared/deferred-log.ts';
-import { openEngine } from '../shared/engine/open-engine.ts';
-import { startEmf } from '../shared/metrics-emf.ts';
-import { WriteCheck } from '../shared/write-check.ts';
+import { DeferredLog } from '../engine/deferred-log.ts';
+import { openEngine } from '../engine/open-engine.ts';
+import { WriteCheck } from '../engine/write-check.ts';
+import { startAdminServer } from '../shared/service/admin-server.ts';
+import { ConfigError, loadConfig, usesRedis } from '../shared/service/config.ts';
+import { startEmf } from '../shared/service/metrics-emf.ts';
 import { buildMessaging, serviceSecrets } from './app.ts';
 import { MessagingConfig } from './config.ts';
 

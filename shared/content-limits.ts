@@ -1,5 +1,5 @@
 import { ChatError } from './errors.ts';
-import type { Metadata } from './schemas/primitives.ts';
+import type { Metadata } from './primitives.ts';
 
 /** Largest message text, bytes of UTF-8. */
 export const TEXT_BYTES = 8192;

@@ -1,5 +1,5 @@
-import type { Event, EventName, MessageContent } from './schemas/events.ts';
-import type { ConversationId, Epoch } from './schemas/primitives.ts';
+import type { Event, EventName, MessageContent } from './events.ts';
+import type { ConversationId, Epoch } from './primitives.ts';
 
 /**
  * The JSON text of an event is made once, where it is stored, and never re-encoded on its way to the sockets. It starts with

@@ -1,5 +1,5 @@
 import { createHash, randomFillSync, randomUUIDv7 } from 'node:crypto';
-import type { ConversationId, SessionId, UserId } from './schemas/primitives.ts';
+import type { ConversationId, SessionId, UserId } from './primitives.ts';
 
 /** Random bytes, drawn 128 ids at a time: the draw costs 5 µs whatever its size, and every connection has an id. */
 const pool = Buffer.alloc(2048);

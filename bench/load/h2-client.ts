@@ -1,6 +1,6 @@
 /** A gateway's client of messaging and nothing else, for the row `h2`. Orders come over IPC. */
-import { MessagingClient } from '../../gateway/messaging/messaging-client.ts';
-import type { Command } from '../../shared/schemas/commands.ts';
+import { MessagingClient } from '../../gateway/messaging-client/messaging-client.ts';
+import type { Command } from '../../shared/commands.ts';
 
 const log = { info() {}, warn() {}, error() {}, debug() {} } as never;
 const client = new MessagingClient({

@@ -207,7 +207,7 @@ async function pairs({
       const due = Math.floor(((time - startedAt) / 1000) * perSecond);
       while (sent < due) send(startedAt + ((sent + 1) * 1000) / perSecond + offset);
     } else while (sent - done < (inFlight ?? 1) && sent < messages) send(now());
-    // Open loop: asleep between sends, or polling would take the core from the server.
+    // Open loop: idle between sends, or polling would take the core from the server.
     if (perSecond === undefined) await new Promise((resolve) => setImmediate(resolve));
     else await new Promise((resolve) => setTimeout(resolve, 1));
   }

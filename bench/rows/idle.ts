@@ -116,7 +116,7 @@ export const idle: Row = {
   title: 'Memory and CPU of an idle connection',
   notes: [
     'RSS from the kernel: what the last two thirds of the connections added, divided by their number, garbage collected before each reading; "before GC" is the same without.',
-    `All systems ping every ${HEARTBEAT_MS / 1000} s here. Connect Chat: token and session checked, two awake conversations of ten followed by each user. Peers: no users, no tokens, two rooms each.`,
+    `All systems ping every ${HEARTBEAT_MS / 1000} s here. Connect Chat: token and session checked, two active conversations of ten followed by each user. Peers: no users, no tokens, two rooms each.`,
     'Connect Chat is one gateway process, with messaging and Redis beside it; "both services and store in one" is `npm start`, where the store\'s caches grow in the same process.',
   ],
   metrics: {

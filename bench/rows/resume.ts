@@ -69,7 +69,7 @@ export const resume: Row = {
   name: 'resume',
   title: 'Coming back from cursors',
   notes: [
-    `${CONCURRENCY} clients at a time connect and sync two awake conversations from their cursors; every missed event is read from the log and checked for its number.`,
+    `${CONCURRENCY} clients at a time connect and sync two active conversations from their cursors; every missed event is read from the log and checked for its number.`,
     'No peer has a durable log to resume from; "ws + token check" only reconnects.',
   ],
   metrics: {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { openEngine } from '../../shared/engine/open-engine.ts';
+import { openEngine } from '../../engine/open-engine.ts';
 import { freePort, RedisNode } from '../../test/helpers/redis-server.ts';
 import { UNLIMITED } from './connect-chat.ts';
 import { type PeerName, startPeer } from './peers.ts';

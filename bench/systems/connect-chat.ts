@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openEngine } from '../../shared/engine/open-engine.ts';
+import { openEngine } from '../../engine/open-engine.ts';
 import { ServerProcess } from './server-process.ts';
 import { buildWorld, tokenKey, type World, type WorldSpec } from './world.ts';
 
-const START = fileURLToPath(new URL('../../scripts/start.ts', import.meta.url));
+const START = fileURLToPath(new URL('../../bin/start.ts', import.meta.url));
 
 /** Limits out of the way; everything else as it ships. */
 export const UNLIMITED = {

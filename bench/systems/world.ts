@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { AWAKE_MS, type Engine } from '../../shared/engine/engine.ts';
+import { ACTIVE_MS, type Engine } from '../../engine/engine.ts';
 import { groupConversationId, newEventId, newSessionId } from '../../shared/ids.ts';
 import { TokenKey } from '../lib/keys.ts';
 
@@ -24,8 +24,8 @@ export interface WorldSpec {
   groups: readonly (readonly number[])[];
   /** Messages already in each group's log. */
   history?: number;
-  /** Asleep groups cost a waking at the first message. Default awake. */
-  asleep?: boolean;
+  /** Inactive groups cost an activation at the first message. Default active. */
+  inactive?: boolean;
 }
 
 const CHUNK = 500;
@@ -34,7 +34,7 @@ async function inChunks<T>(items: readonly T[], work: (chunk: readonly T[]) => P
   for (let i = 0; i < items.length; i += CHUNK) await work(items.slice(i, i + CHUNK));
 }
 
-export async function buildWorld(engine: Engine, { users: count, groups, history = 0, asleep = false }: WorldSpec): Promise<World> {
+export async function buildWorld(engine: Engine, { users: count, groups, history = 0, inactive = false }: WorldSpec): Promise<World> {
   const at = Date.now();
   const { store } = engine;
   const users: User[] = [];
@@ -93,13 +93,13 @@ export async function buildWorld(engine: Engine, { users: count, groups, history
     })),
   );
   await run(past.flat());
-  const until = asleep ? at + 1 : at + AWAKE_MS;
+  const until = inactive ? at + 1 : at + ACTIVE_MS;
   await inChunks(made, (chunk) =>
     Promise.all(
       chunk.map(async ({ id, members }) => {
-        for (let i = 0; i < members.length; i += 1000) await store.recordAwake(id, members.slice(i, i + 1000).map(name), until);
+        for (let i = 0; i < members.length; i += 1000) await store.recordActivation(id, members.slice(i, i + 1000).map(name), until);
         const [log] = await store.heads([id]);
-        if (log !== undefined) await store.confirmAwake(id, { epoch: log.epoch, from: 1, until, through: log.head });
+        if (log !== undefined) await store.confirmActivation(id, { epoch: log.epoch, from: 1, until, through: log.head });
       }),
     ),
   );

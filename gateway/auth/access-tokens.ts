@@ -1,7 +1,7 @@
 import { errors, jwtVerify, SignJWT } from 'jose';
-import type { Clock } from '../../shared/clock.ts';
-import type { Session, SessionStore } from '../../shared/engine/store.ts';
+import type { Session, SessionStore } from '../../engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
+import type { Clock } from '../../shared/service/clock.ts';
 import type { AccessClaims } from './principal.ts';
 import { ALGORITHM } from './signing-key.ts';
 import type { SigningKeys } from './signing-keys.ts';

@@ -1,8 +1,8 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { Value } from 'typebox/value';
-import type { Clock } from '../../shared/clock.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { UserId } from '../../shared/schemas/primitives.ts';
+import { UserId } from '../../shared/primitives.ts';
+import type { Clock } from '../../shared/service/clock.ts';
 
 /** Never an HMAC: whoever can read the issuer's public keys could then sign. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];

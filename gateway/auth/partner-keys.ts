@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../shared/clock.ts';
-import type { KeyStore, PartnerKey } from '../../shared/engine/store.ts';
+import type { KeyStore, PartnerKey } from '../../engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { SCOPES, type Scope } from '../../shared/schemas/rest.ts';
+import { SCOPES, type Scope } from '../../shared/http-schemas.ts';
+import type { Clock } from '../../shared/service/clock.ts';
 import { hashSecret, newSecret, sameHash } from './secrets.ts';
 
 const SHAPE = /^ck_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;

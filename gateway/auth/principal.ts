@@ -1,5 +1,5 @@
-import type { DeviceId, SessionId, UserId } from '../../shared/schemas/primitives.ts';
-import type { Scope } from '../../shared/schemas/rest.ts';
+import type { Scope } from '../../shared/http-schemas.ts';
+import type { DeviceId, SessionId, UserId } from '../../shared/primitives.ts';
 
 /** What an access token says, once it is verified and its session found in force. */
 export interface AccessClaims {

@@ -1,5 +1,5 @@
 import { ChatError } from '../../shared/errors.ts';
-import type { SessionId } from '../../shared/schemas/primitives.ts';
+import type { SessionId } from '../../shared/primitives.ts';
 
 const SHAPE = /^rt_(s-[A-Za-z0-9_-]{22})\.([1-9]\d{0,14})\.([A-Za-z0-9_-]{43})$/;
 

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../shared/clock.ts';
-import type { Bus } from '../../shared/engine/bus.ts';
-import type { Session, SessionStore } from '../../shared/engine/store.ts';
+import type { Bus } from '../../engine/bus.ts';
+import type { Session, SessionStore } from '../../engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
+import type { SessionTokens } from '../../shared/http-schemas.ts';
 import { newSessionId } from '../../shared/ids.ts';
-import type { DeviceId, SessionId, UserId } from '../../shared/schemas/primitives.ts';
-import type { SessionTokens } from '../../shared/schemas/rest.ts';
-import { topics, type UserTopicMessage } from '../../shared/schemas/topics.ts';
+import type { DeviceId, SessionId, UserId } from '../../shared/primitives.ts';
+import type { Clock } from '../../shared/service/clock.ts';
+import { topics, type UserTopicMessage } from '../../shared/topics.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import { formatRefreshToken, parseRefreshToken } from './refresh-token.ts';
 import { hashSecret, newSecret } from './secrets.ts';

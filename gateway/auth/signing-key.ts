@@ -1,6 +1,6 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
-import type { SigningKey } from '../../shared/engine/store.ts';
-import type { Jwks } from '../../shared/schemas/rest.ts';
+import type { SigningKey } from '../../engine/store.ts';
+import type { Jwks } from '../../shared/http-schemas.ts';
 
 export const ALGORITHM = 'ES256';
 

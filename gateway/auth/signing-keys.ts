@@ -1,8 +1,8 @@
 import type { CryptoKey } from 'jose';
-import type { Clock } from '../../shared/clock.ts';
-import { ConfigError } from '../../shared/config.ts';
-import type { KeyStore, SigningKey } from '../../shared/engine/store.ts';
-import type { Jwks } from '../../shared/schemas/rest.ts';
+import type { KeyStore, SigningKey } from '../../engine/store.ts';
+import type { Jwks } from '../../shared/http-schemas.ts';
+import type { Clock } from '../../shared/service/clock.ts';
+import { ConfigError } from '../../shared/service/config.ts';
 import { createSigningKey, type LoadedKey, loadSigningKey, parseSigningKeys } from './signing-key.ts';
 
 /** How often the keys are read again, ms. */

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Value } from 'typebox/value';
-import type { Clock } from '../../shared/clock.ts';
-import { ConfigError } from '../../shared/config.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { UserId } from '../../shared/schemas/primitives.ts';
-import type { Scope } from '../../shared/schemas/rest.ts';
+import type { Scope } from '../../shared/http-schemas.ts';
+import { UserId } from '../../shared/primitives.ts';
+import type { Clock } from '../../shared/service/clock.ts';
+import { ConfigError } from '../../shared/service/config.ts';
 import { AccessTokens } from '../auth/access-tokens.ts';
 import { OidcIssuer } from '../auth/oidc-issuer.ts';
 import { PARTNER_KEY_PREFIX, PartnerKeys } from '../auth/partner-keys.ts';

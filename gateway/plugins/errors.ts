@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ChatError } from '../../shared/errors.ts';
-import { describeValidation } from './validation-message.ts';
+import { describeValidation } from '../http/validation-message.ts';
 
 /** One envelope for every failure that reaches Fastify; what fails before that is answered in `client-error.ts`. */
 async function errors(app: FastifyInstance): Promise<void> {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { MessagingApi } from '../messaging-api.ts';
+import type { MessagingApi } from '../messaging-client/messaging-api.ts';
 
 /** A registry of the app's own, never the global one, so that several apps fit in a process. Served on the admin port. */
 async function metrics(app: FastifyInstance, { messaging }: { messaging: MessagingApi }): Promise<void> {

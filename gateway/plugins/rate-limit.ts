@@ -1,9 +1,9 @@
 import rateLimit, { type FastifyRateLimitStoreCtor, normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Clock } from '../../shared/clock.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { RateWindowStore } from '../rate-window-store.ts';
+import type { Clock } from '../../shared/service/clock.ts';
+import { RateWindowStore } from '../http/rate-window-store.ts';
 
 /** Callers remembered at once; beyond it the one quiet for longest is forgotten. */
 const CALLERS = 50_000;

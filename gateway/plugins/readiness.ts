@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Engine } from '../../shared/engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { WriteCheck } from '../../engine/write-check.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { WriteCheck } from '../../shared/write-check.ts';
-import type { MessagingApi } from '../messaging-api.ts';
+import type { MessagingApi } from '../messaging-client/messaging-api.ts';
 
 interface ReadinessOptions {
   engine: Engine;

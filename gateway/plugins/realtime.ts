@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Clock } from '../../shared/clock.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Clock } from '../../shared/service/clock.ts';
 import type { GatewayConfig } from '../config.ts';
-import type { MessagingApi } from '../messaging-api.ts';
-import { Hub } from '../ws/hub.ts';
-import { webSocketRoute } from '../ws/route.ts';
+import type { MessagingApi } from '../messaging-client/messaging-api.ts';
+import { Hub } from '../realtime/hub.ts';
+import { webSocketRoute } from '../realtime/transport/route.ts';
 
 interface RealtimeOptions {
   config: GatewayConfig;

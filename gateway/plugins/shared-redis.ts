@@ -1,8 +1,8 @@
 import redis from '@fastify/redis';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Engine } from '../../shared/engine/engine.ts';
-import type { RedisEngine } from '../../shared/engine/redis/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { RedisEngine } from '../../engine/redis/engine.ts';
 
 /** `app.redis`: the engine's own connection, for what gateways must count together. Absent on the embedded engine. */
 async function sharedRedis(app: FastifyInstance, { engine }: { engine: Engine }): Promise<void> {

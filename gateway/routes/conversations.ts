@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Value } from 'typebox/value';
-import { Conversation } from '../../shared/schemas/conversations.ts';
-import { ConversationId } from '../../shared/schemas/primitives.ts';
-import { ConversationList, CreateConversation, PageQuery, UpdateConversation } from '../../shared/schemas/rest.ts';
-import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
-import { FAILURES, failures } from './failures.ts';
-import { decodeCursor, encodeCursor } from './page-cursor.ts';
-import { ConversationParams, WithIdempotencyKey } from './parameters.ts';
-import type { ChatRouteOptions } from './route-options.ts';
+import { Conversation } from '../../shared/conversations.ts';
+import { ConversationList, CreateConversation, PageQuery, UpdateConversation } from '../../shared/http-schemas.ts';
+import { ConversationId } from '../../shared/primitives.ts';
+import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
+import { FAILURES, failures } from '../http/failures.ts';
+import { decodeCursor, encodeCursor } from '../http/page-cursor.ts';
+import { ConversationParams, WithIdempotencyKey } from '../http/parameters.ts';
+import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const READ = 'conversations:read';
 const WRITE = 'conversations:write';

@@ -3,13 +3,13 @@ import Type from 'typebox';
 import { Value } from 'typebox/value';
 import { ChatError } from '../../shared/errors.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
-import { CursorSeq, Epoch } from '../../shared/schemas/primitives.ts';
-import { EventList, PageCursor, PageLimit } from '../../shared/schemas/rest.ts';
-import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
-import { FAILURES, failures } from './failures.ts';
-import { decodeCursor, encodeCursor } from './page-cursor.ts';
-import { ConversationParams } from './parameters.ts';
-import type { ChatRouteOptions } from './route-options.ts';
+import { EventList, PageCursor, PageLimit } from '../../shared/http-schemas.ts';
+import { CursorSeq, Epoch } from '../../shared/primitives.ts';
+import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
+import { FAILURES, failures } from '../http/failures.ts';
+import { decodeCursor, encodeCursor } from '../http/page-cursor.ts';
+import { ConversationParams } from '../http/parameters.ts';
+import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const READ = 'messages:read';
 

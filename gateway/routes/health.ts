@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { ChatError } from '../../shared/errors.ts';
-import { Health, Readiness } from '../../shared/schemas/rest.ts';
+import { Health, Readiness } from '../../shared/http-schemas.ts';
+import { failures } from '../http/failures.ts';
 import { evenUnderPressure } from '../plugins/under-pressure.ts';
-import { failures } from './failures.ts';
 
 /** `/healthz`: the process is alive. `/readyz`: it can serve. */
 const health: FastifyPluginAsyncTypebox = async (app) => {

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
 import { Value } from 'typebox/value';
-import { UserId } from '../../shared/schemas/primitives.ts';
-import { AddMembers, MemberList, PageQuery, UpdateMember } from '../../shared/schemas/rest.ts';
-import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
-import { FAILURES, failures } from './failures.ts';
-import { decodeCursor, encodeCursor } from './page-cursor.ts';
-import { ConversationParams, MemberParams } from './parameters.ts';
-import type { ChatRouteOptions } from './route-options.ts';
+import { AddMembers, MemberList, PageQuery, UpdateMember } from '../../shared/http-schemas.ts';
+import { UserId } from '../../shared/primitives.ts';
+import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
+import { FAILURES, failures } from '../http/failures.ts';
+import { decodeCursor, encodeCursor } from '../http/page-cursor.ts';
+import { ConversationParams, MemberParams } from '../http/parameters.ts';
+import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const READ = 'conversations:read';
 const WRITE = 'conversations:write';

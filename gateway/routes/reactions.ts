@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
-import { FAILURES, failures } from './failures.ts';
-import { ReactionParams } from './parameters.ts';
-import type { ChatRouteOptions } from './route-options.ts';
+import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
+import { FAILURES, failures } from '../http/failures.ts';
+import { ReactionParams } from '../http/parameters.ts';
+import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const WRITE = 'messages:write';
 const COMMON = [

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import { MarkRead, ReadList } from '../../shared/schemas/rest.ts';
-import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
-import { FAILURES, failures } from './failures.ts';
-import { ConversationParams } from './parameters.ts';
-import type { ChatRouteOptions } from './route-options.ts';
+import { MarkRead, ReadList } from '../../shared/http-schemas.ts';
+import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
+import { FAILURES, failures } from '../http/failures.ts';
+import { ConversationParams } from '../http/parameters.ts';
+import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const READ = 'messages:read';
 const WRITE = 'messages:write';

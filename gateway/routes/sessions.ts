@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { ChatError } from '../../shared/errors.ts';
-import { SessionId } from '../../shared/schemas/primitives.ts';
 import {
   CreateSession,
   RefreshSession,
@@ -10,10 +9,11 @@ import {
   SessionTokens,
   type SignInByIdToken,
   type SignInByPartner,
-} from '../../shared/schemas/rest.ts';
+} from '../../shared/http-schemas.ts';
+import { SessionId } from '../../shared/primitives.ts';
 import type { SignIn } from '../auth/sessions.ts';
-import { actingUser, OnBehalfOf, securedBy } from './acting.ts';
-import { FAILURES, failures } from './failures.ts';
+import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
+import { FAILURES, failures } from '../http/failures.ts';
 
 const SCOPE = 'sessions:write';
 const SessionParams = Type.Object({ sessionId: SessionId });

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify';
+import type { ChatRouteOptions } from '../http/route-options.ts';
 import conversations from './conversations.ts';
 import events from './events.ts';
 import members from './members.ts';
 import messages from './messages.ts';
 import reactions from './reactions.ts';
 import reads from './reads.ts';
-import type { ChatRouteOptions } from './route-options.ts';
 import sessions from './sessions.ts';
 
 /** The REST API, version 1. Callers are identified first, so that rates are counted for them and not for their address. */

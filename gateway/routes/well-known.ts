@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Jwks } from '../../shared/schemas/rest.ts';
-import { FAILURES, failures } from './failures.ts';
+import { Jwks } from '../../shared/http-schemas.ts';
+import { FAILURES, failures } from '../http/failures.ts';
 
 const wellKnown: FastifyPluginAsyncTypebox = async (app) => {
   app.get(

@@ -1,21 +1,21 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { COMMANDS, type CommandResult } from '../../shared/schemas/commands.ts';
+import { COMMANDS, type CommandResult } from '../../shared/commands.ts';
 
 const STORE_ERRORS = new Set(['CHAT_ERR_STORE_UNAVAILABLE', 'CHAT_ERR_NOT_DURABLE', 'CHAT_ERR_UNAVAILABLE']);
 
 /** What the messaging service counts. */
 export class MessagingMetrics {
   readonly registry = new Registry();
-  readonly wakes = new Counter({
-    name: 'chat_messaging_wakes_total',
-    help: 'Commands that woke a conversation or extended its waking',
+  readonly activates = new Counter({
+    name: 'chat_messaging_activations_total',
+    help: 'Commands that activated a conversation or extended its activation',
     registers: [this.registry],
   });
   readonly membersTold = new Counter({
     name: 'chat_messaging_members_told_total',
-    help: 'Members told that a conversation woke',
+    help: 'Members told that a conversation became active',
     registers: [this.registry],
   });
   readonly callSeconds = new Histogram({

@@ -1,10 +1,10 @@
 import jwt, { type FastifyJwtVerifyOptions, type TokenOrHeader } from '@fastify/jwt';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Clock } from '../../shared/clock.ts';
-import { CLOCK_SKEW_MS } from '../../shared/engine/engine.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { SERVICE_TOKEN_CHECKS, serviceKeyId } from '../../shared/service-token.ts';
+import type { Clock } from '../../shared/service/clock.ts';
+import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
+import { SERVICE_TOKEN_CHECKS, serviceKeyId } from '../../shared/service/service-token.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {

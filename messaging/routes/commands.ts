@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ANSWER_WITHIN_HEADER, PARTS_TYPE } from '../../shared/schemas/internal.ts';
+import { ANSWER_WITHIN_HEADER, PARTS_TYPE } from '../../shared/internal.ts';
 import type { CommandRunner } from '../command-runner.ts';
-import { CommandParts } from './command-parts.ts';
-import { internalRoute, type SchemaReferences } from './internal-route.ts';
+import { CommandParts } from '../http/command-parts.ts';
+import { internalRoute, type SchemaReferences } from '../http/internal-route.ts';
 
 const MAX_COMMANDS = 1000;
 /** Of the time that a caller waits, what an answer may take: the rest is for its way. */
@@ -21,7 +21,7 @@ export default async function commandsRoute(app: FastifyInstance, options: { sch
     summary: 'Carry out a batch of commands',
     description:
       'Each command is atomic on its own and has one result, in order. Effects on one conversation happen in the order of the batch. ' +
-      'A result is given only when its event is durable and every member of a sleeping conversation has been told. ' +
+      'A result is given only when its event is durable and every member of an inactive conversation has been told. ' +
       `To a caller that accepts \`${PARTS_TYPE}\`, results that are ready before others are given before them, as lines of JSON: ` +
       '`{"results":[[place, result], …]}`. ' +
       `A caller that says with \`${ANSWER_WITHIN_HEADER}\` how many milliseconds it waits gets CHAT_ERR_TIMEOUT for what is not done shortly before.`,

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import type { ConversationStore } from '../../shared/engine/store.ts';
+import type { ConversationStore } from '../../engine/store.ts';
 import type { CommandRunner } from '../command-runner.ts';
 import { creationCommand } from '../creation.ts';
-import { internalRoute, type SchemaReferences } from './internal-route.ts';
+import { internalRoute, type SchemaReferences } from '../http/internal-route.ts';
 
 export default async function conversationRoutes(
   app: FastifyInstance,

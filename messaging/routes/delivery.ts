@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import type { Clock } from '../../shared/clock.ts';
-import { LISTED_AFTER_MS } from '../../shared/engine/engine.ts';
-import type { ConversationStore } from '../../shared/engine/store.ts';
+import { LISTED_AFTER_MS } from '../../engine/engine.ts';
+import type { ConversationStore } from '../../engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
-import type { SyncOfUser } from '../../shared/schemas/internal.ts';
-import { RESPONSE_CHARS, totalChars, trimJoins, trimRange, trimSync } from '../response-size.ts';
-import { internalRoute, type SchemaReferences } from './internal-route.ts';
+import type { SyncOfUser } from '../../shared/internal.ts';
+import type { Clock } from '../../shared/service/clock.ts';
+import { internalRoute, type SchemaReferences } from '../http/internal-route.ts';
+import { RESPONSE_CHARS, totalChars, trimJoins, trimRange, trimSync } from '../http/response-size.ts';
 import { readShares } from './shares.ts';
 
 /** Users whose misses are read at once: a part of a call, since what does not fit into the answer is read for nothing. */
@@ -20,15 +20,15 @@ export default async function deliveryRoutes(
   app: FastifyInstance,
   { schemas, store, clock }: { schemas: SchemaReferences; store: ConversationStore; clock: Clock },
 ) {
-  internalRoute(app, schemas, 'awake', {
+  internalRoute(app, schemas, 'active', {
     tag: 'delivery',
-    summary: 'List the conversations of users that are awake',
+    summary: 'List the conversations of users that are active',
     description:
       'A gateway subscribes to these topics before it syncs, so that nothing falls between reading and listening. A share for each user, in order.',
     weight: ({ userIds }) => userIds.length,
     handle: async ({ userIds }) => {
       const now = clock.now() - LISTED_AFTER_MS;
-      return { users: await readShares(userIds, (userId) => store.awakeConversations(userId, now), app.log) };
+      return { users: await readShares(userIds, (userId) => store.activeConversations(userId, now), app.log) };
     },
   });
 
@@ -60,7 +60,7 @@ export default async function deliveryRoutes(
 
   internalRoute(app, schemas, 'joins', {
     tag: 'delivery',
-    summary: 'Let connections into the topics of conversations that woke',
+    summary: 'Let connections into the topics of conversations that became active',
     description:
       'Says which of the users are members, and gives the events after a seq, or none when the answer grows too large: then they do not reach ' +
       'up to `head`. Unknown conversations are left out.',

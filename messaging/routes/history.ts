@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import type { ConversationStore } from '../../shared/engine/store.ts';
+import type { ConversationStore } from '../../engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { internalRoute, type SchemaReferences } from './internal-route.ts';
+import { internalRoute, type SchemaReferences } from '../http/internal-route.ts';
 
 export default async function historyRoute(
   app: FastifyInstance,

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { ConversationStore } from '../../shared/engine/store.ts';
-import { internalRoute, type SchemaReferences } from './internal-route.ts';
+import type { ConversationStore } from '../../engine/store.ts';
+import { internalRoute, type SchemaReferences } from '../http/internal-route.ts';
 
 /** Who is in a conversation, how far they have read, and who may watch whom. Members only. */
 export default async function memberRoutes(

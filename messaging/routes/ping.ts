@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { PING_PATH } from '../../shared/schemas/internal.ts';
-import type { SchemaReferences } from './internal-route.ts';
+import { PING_PATH } from '../../shared/internal.ts';
+import type { SchemaReferences } from '../http/internal-route.ts';
 
 /** The first call on every connection. Says nothing of the store: a gateway must not give up on messaging because the store is away. */
 export default async function pingRoute(app: FastifyInstance, { schemas }: { schemas: SchemaReferences }) {

@@ -9,7 +9,7 @@ output "dashboard_url" {
 }
 
 output "alert_topic_arns" {
-  description = "Severity (page, ticket) to SNS topic, for whatever wakes people."
+  description = "Severity (page, ticket) to SNS topic, for whatever activates people."
   value       = module.observability.topic_arns
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CommandBatcher } from '../../gateway/messaging/command-batcher.ts';
-import type { CommandOf, CommandResult } from '../../shared/schemas/commands.ts';
+import { CommandBatcher } from '../../gateway/messaging-client/command-batcher.ts';
+import type { CommandOf, CommandResult } from '../../shared/commands.ts';
 
 const LANES = 4;
 const BATCH = 500;

@@ -35,7 +35,7 @@ if (redisAvailable('the count of Redis commands a message')) {
       await run([{ ...create, members: roles }]);
       const [log] = await store.heads([conversationId]);
       assert.ok(log);
-      await store.confirmAwake(conversationId, { epoch: log.epoch, from: 1, until: at + 3_600_000, through: 1 });
+      await store.confirmActivation(conversationId, { epoch: log.epoch, from: 1, until: at + 3_600_000, listedThrough: 1 });
       const message = (n: number) => ({ op: 'message.send', conversationId, actorId: 'user-0', clientMessageId: `m-${n}`, text: 'hello' });
       await run(Array.from({ length: history }, (_, n) => message(n)));
       await server.admin.config('RESETSTAT');

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, Socket } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
-import { topics } from '../../shared/schemas/topics.ts';
+import { topics } from '../../shared/topics.ts';
 import { build, newGroup } from '../helpers/gateway.ts';
 
 const RECEIVERS = 12;

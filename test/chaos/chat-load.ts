@@ -1,5 +1,5 @@
+import type { Demo } from '../../bin/demo.ts';
 import type { StateChange } from '../../client/index.ts';
-import type { Demo } from '../../scripts/demo.ts';
 import { makeConversations, makeDevices } from './cast.ts';
 import type { Device } from './device.ts';
 import type { HistoryWriter } from './history.ts';

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import WebSocket from 'ws';
 import { ChatClient, type ChatClientEvents, type WebSocketConstructor } from '../../client/index.ts';
-import { parsePromText, total } from '../../scripts/cluster/prom-text.ts';
-import type { ServiceProcess } from '../../scripts/cluster/service-process.ts';
-import { openEngine } from '../../shared/engine/open-engine.ts';
+import { openEngine } from '../../engine/open-engine.ts';
 import { newEventId } from '../../shared/ids.ts';
+import { parsePromText, total } from '../../tools/cluster/prom-text.ts';
+import type { ServiceProcess } from '../../tools/cluster/service-process.ts';
 import { TestCluster } from '../helpers/cluster.ts';
 import { redisAvailable } from '../helpers/redis-server.ts';
 import { partner } from '../helpers/system-process.ts';
@@ -215,14 +215,14 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
   });
 
   test('subscriptions follow the conversations that are active, not the memberships', async (t) => {
-    const AWAKE = 5;
+    const ACTIVE = 5;
     const engine = await openEngine({ REDIS_CLUSTER_URLS: cluster.redis.urls });
     t.after(() => engine.close());
     const longAgo = Date.now() - 24 * 3_600_000;
-    const curve: { memberships: number; subscriptions: number; wakings: number; liveMs: number }[] = [];
+    const curve: { memberships: number; subscriptions: number; activations: number; liveMs: number }[] = [];
     for (const memberships of [10, 100, 1000]) {
       const userId = `member-of-${memberships}`;
-      const ids = Array.from({ length: memberships }, (_, i) => `g-sleeping${memberships}-${String(i).padStart(6, '0')}`.padEnd(24, '0'));
+      const ids = Array.from({ length: memberships }, (_, i) => `g-inactive${memberships}-${String(i).padStart(6, '0')}`.padEnd(24, '0'));
       for (let at = 0; at < ids.length; at += 100) {
         const results = await engine.store.execute(
           ids.slice(at, at + 100).map((conversationId) => ({
@@ -236,37 +236,37 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
             ...{ eventId: newEventId(), at: longAgo },
           })),
         );
-        // Everyone was told of them then, and they have been asleep since.
+        // Everyone was told of them then, and they have been inactive since.
         for (const result of results) {
-          assert.ok(result.ok && result.wake !== undefined);
-          await engine.store.confirmAwake(result.conversationId, result.wake);
+          assert.ok(result.ok && result.activation !== undefined);
+          await engine.store.confirmActivation(result.conversationId, result.activation);
         }
       }
       const say = (conversationId: string) => rest.call('POST', `/conversations/${conversationId}/messages`, { text: 'Hello' }, 'judy');
-      for (const id of ids.slice(0, AWAKE)) await say(id);
+      for (const id of ids.slice(0, ACTIVE)) await say(id);
       const begin = performance.now();
       const { client } = await device(t, userId, wsOf(1));
       const liveMs = Math.round(performance.now() - begin);
       assert.equal(client.state, 'live');
       const subscriptions = await subscribed(ids);
-      assert.equal(subscriptions, AWAKE, `of ${memberships} conversations only those that are awake are followed`);
+      assert.equal(subscriptions, ACTIVE, `of ${memberships} conversations only those that are active are followed`);
 
       const messages = told(client, 'message');
-      await say(ids[AWAKE]!);
+      await say(ids[ACTIVE]!);
       await until(
         () => messages.length === 1,
-        () => 'a message into a sleeping conversation arrives',
+        () => 'a message into an inactive conversation arrives',
         LONG_MS,
       );
-      assert.equal(messages[0]?.conversationId, ids[AWAKE]);
-      curve.push({ memberships, subscriptions, wakings: (await subscribed(ids)) - subscriptions, liveMs });
+      assert.equal(messages[0]?.conversationId, ids[ACTIVE]);
+      curve.push({ memberships, subscriptions, activations: (await subscribed(ids)) - subscriptions, liveMs });
     }
-    for (const { memberships, subscriptions, wakings, liveMs } of curve) {
+    for (const { memberships, subscriptions, activations, liveMs } of curve) {
       t.diagnostic(
-        `${memberships} memberships: ${subscriptions} subscriptions, ${wakings} more after a waking; signed in and live in ${liveMs} ms`,
+        `${memberships} memberships: ${subscriptions} subscriptions, ${activations} more after an activation; signed in and live in ${liveMs} ms`,
       );
     }
-    assert.ok(curve.every(({ wakings }) => wakings === 1));
+    assert.ok(curve.every(({ activations }) => activations === 1));
   });
 
   /** How many of these conversations any gateway follows, as Redis sees it. */

@@ -1,4 +1,4 @@
-import type { Demo } from '../../scripts/demo.ts';
+import type { Demo } from '../../bin/demo.ts';
 import { partner } from '../helpers/system-process.ts';
 import type { HistoryWriter } from './history.ts';
 import { codeOf, isFinal, patiently } from './patient-partner.ts';

@@ -1,4 +1,4 @@
-import type { Demo } from '../../scripts/demo.ts';
+import type { Demo } from '../../bin/demo.ts';
 import { partner } from '../helpers/system-process.ts';
 import { pause } from './until.ts';
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { parsePromText, total } from '../../scripts/cluster/prom-text.ts';
+import { parsePromText, total } from '../../tools/cluster/prom-text.ts';
 import type { HistoryWriter } from './history.ts';
 
 /** What runs, and where it tells its metrics. */

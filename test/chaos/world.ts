@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Demo } from '../../scripts/demo.ts';
+import type { Demo } from '../../bin/demo.ts';
 import { TestCluster } from '../helpers/cluster.ts';
 import { EmbeddedSystem } from '../helpers/embedded-system.ts';
 import type { RunningProcess } from './process-watch.ts';

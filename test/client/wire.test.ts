@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utf8Length } from '../../client/utf8.ts';
 import type * as wire from '../../client/wire.ts';
-import type * as conversations from '../../shared/schemas/conversations.ts';
-import { EVENT_NAMES, type Event } from '../../shared/schemas/events.ts';
-import { CLIENT_FRAMES, type ClientFrame, type Limits, SERVER_FRAMES, type ServerFrame } from '../../shared/schemas/frames.ts';
-import type * as primitives from '../../shared/schemas/primitives.ts';
+import type * as conversations from '../../shared/conversations.ts';
+import { EVENT_NAMES, type Event } from '../../shared/events.ts';
+import { CLIENT_FRAMES, type ClientFrame, type Limits, SERVER_FRAMES, type ServerFrame } from '../../shared/frames.ts';
+import type * as primitives from '../../shared/primitives.ts';
 
 /** Each may stand for the other: `true`, or a type error on the line that says so. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;

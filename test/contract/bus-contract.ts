@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Bus, GatewayLease } from '../../shared/engine/bus.ts';
+import type { Bus, GatewayLease } from '../../engine/bus.ts';
 import { TopicLog } from '../helpers/topic-log.ts';
 import { type Features, Kit, type OpenEngine, range } from './kit.ts';
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import type { Bus } from '../../shared/engine/bus.ts';
-import type { Engine, StoreLimits } from '../../shared/engine/engine.ts';
-import type { Store, StoreOk, StoreResult } from '../../shared/engine/store.ts';
+import type { Bus } from '../../engine/bus.ts';
+import type { Engine, StoreLimits } from '../../engine/engine.ts';
+import type { Store, StoreOk, StoreResult } from '../../engine/store.ts';
+import type { Command } from '../../shared/commands.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import { directConversationId, groupConversationId, newEventId } from '../../shared/ids.ts';
-import type { Command } from '../../shared/schemas/commands.ts';
-import type { ConversationId, Role, UserId } from '../../shared/schemas/primitives.ts';
-import { topics } from '../../shared/schemas/topics.ts';
+import type { ConversationId, Role, UserId } from '../../shared/primitives.ts';
+import { topics } from '../../shared/topics.ts';
 import type { ManualClock } from '../helpers/manual-clock.ts';
 import { TopicLog } from '../helpers/topic-log.ts';
 
@@ -95,12 +95,12 @@ export class Room {
     return this.kit.store.conversation(userId, this.id);
   }
 
-  /** Tells nobody, but confirms a waking as messaging does after it told everyone. */
-  async wake(members: readonly UserId[], until: number): Promise<void> {
-    await this.kit.store.recordAwake(this.id, members, until);
+  /** Tells nobody, but confirms an activation as messaging does after it told everyone. */
+  async activate(members: readonly UserId[], until: number): Promise<void> {
+    await this.kit.store.recordActivation(this.id, members, until);
     const [log] = await this.kit.store.heads([this.id]);
     assert.ok(log);
-    await this.kit.store.confirmAwake(this.id, { epoch: log.epoch, from: log.head, until, through: log.head });
+    await this.kit.store.confirmActivation(this.id, { epoch: log.epoch, from: log.head, until, listedThrough: log.head });
   }
 
   topic(bus: Bus = this.kit.bus): Promise<TopicLog> {

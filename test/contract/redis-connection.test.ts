@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { Redis } from 'ioredis';
-import { openRedisEngine } from '../../shared/engine/redis/engine.ts';
-import { LIBRARY, makeLibrary } from '../../shared/engine/redis/library.ts';
-import { slotOf } from '../../shared/engine/redis/slot.ts';
+import { openRedisEngine } from '../../engine/redis/engine.ts';
+import { LIBRARY, makeLibrary } from '../../engine/redis/library.ts';
+import { slotOf } from '../../engine/redis/slot.ts';
 import { openContractEngine, openForTest } from '../helpers/redis-engine.ts';
 import { freePort, redisAvailable, startRedis, startRedisCluster, until } from '../helpers/redis-server.ts';
 import { selfSigned } from '../helpers/self-signed.ts';
@@ -129,7 +129,7 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       await room.ok({ op: 'receipt.read', actorId: 'bob', seq });
       await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
       await room.ok({ op: 'member.remove', actorId: 'ana', userId: 'ana' });
-      await room.wake(['bob'], kit.clock.now() + 1000);
+      await room.activate(['bob'], kit.clock.now() + 1000);
       await topic.until(7);
       assert.equal(
         (await kit.store.sync({ userId: 'bob', cursors: { [room.id]: { seq: 1 } }, limit: 10, now: kit.clock.now() })).length,
@@ -139,7 +139,7 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       await kit.store.conversations('bob', { limit: 10 });
       await kit.store.members(room.id, { limit: 10 });
       await kit.store.reads(room.id);
-      await kit.store.awakeConversations('bob', kit.clock.now());
+      await kit.store.activeConversations('bob', kit.clock.now());
       await kit.store.addSigningKey({ kid: 'k', privateJwk: {}, createdAt: 1 }, { keep: 1 });
       await kit.store.signingKeys();
       await kit.store.createPartnerKey({ id: 'k', name: 'k', scopes: [], createdAt: 1 }, 'hash');
@@ -156,6 +156,16 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       await kit.store.ping();
       await kit.store.pingWrites();
       await kit.bus.ping();
+    });
+
+    test('needs no right to load functions that somebody else has loaded', async (t) => {
+      const rules = ['on', 'nopass', '~*', '&*', '+@all', '-function'];
+      const server = await startRedis(t, { args: ['--user', 'chat', ...rules] });
+      const config = { REDIS_URL: server.url.replace('//', '//chat:any@') };
+      await assert.rejects(openForTest(t, config), refusal(/NOPERM/));
+      await openForTest(t, { REDIS_URL: server.url });
+      const { store } = await openForTest(t, config);
+      await store.pingWrites();
     });
 
     test('uses a client it is handed, and leaves it open', async (t) => {
@@ -211,7 +221,7 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
 
     test('of two versions serve one conversation side by side', async (t) => {
       const server = await startRedis(t);
-      const source = readFileSync(new URL('../../shared/engine/redis/library.lua', import.meta.url), 'utf8');
+      const source = readFileSync(new URL('../../engine/redis/library.lua', import.meta.url), 'utf8');
       const next = makeLibrary(`${source}\n-- another version\n`);
       assert.notEqual(next.name, LIBRARY.name);
       const config = { REDIS_URL: server.url, REDIS_KEY_PREFIX: 'v:' };

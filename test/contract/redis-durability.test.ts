@@ -54,7 +54,7 @@ if (redisAvailable('what an ack promises with REDIS_MIN_REPLICA_ACKS')) {
         expiresAt: 1,
       };
       await assert.rejects(durable.store.createSession(session, 'hash'), { code: NOT_DURABLE });
-      await assert.rejects(durable.store.recordAwake(room.id, ['ana'], Date.now()), { code: NOT_DURABLE });
+      await assert.rejects(durable.store.recordActivation(room.id, ['ana'], Date.now()), { code: NOT_DURABLE });
     });
 
     test('reads while writes wait for a replica that does not answer', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { decodeEvent } from '../../shared/event-text.ts';
-import type { Cursor } from '../../shared/schemas/primitives.ts';
+import type { Cursor } from '../../shared/primitives.ts';
 import { openContractEngine } from '../helpers/redis-engine.ts';
 import { type RedisNode, redisAvailable, startRedis, startReplicated, until } from '../helpers/redis-server.ts';
 import { Kit, Room } from './kit.ts';

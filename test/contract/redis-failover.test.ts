@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
 import { Cluster } from 'ioredis';
-import { slotOf } from '../../shared/engine/redis/slot.ts';
+import { slotOf } from '../../engine/redis/slot.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import { newEventId } from '../../shared/ids.ts';
-import { topics } from '../../shared/schemas/topics.ts';
+import { topics } from '../../shared/topics.ts';
 import { openContractEngine, openForTest } from '../helpers/redis-engine.ts';
 import { RedisCluster, type RedisNode, redisAvailable, until } from '../helpers/redis-server.ts';
 import { TopicLog } from '../helpers/topic-log.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import type { Command } from '../../shared/commands.ts';
 import { newEventId } from '../../shared/ids.ts';
-import type { Command } from '../../shared/schemas/commands.ts';
 import { openContractEngine } from '../helpers/redis-engine.ts';
 import { RedisNode, redisAvailable } from '../helpers/redis-server.ts';
 import { codes, Kit } from './kit.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import { Redis } from 'ioredis';
-import { OFFLINE_KEPT_MS } from '../../shared/engine/bus.ts';
+import { OFFLINE_KEPT_MS } from '../../engine/bus.ts';
 import { openForTest } from '../helpers/redis-engine.ts';
 import { RedisNode, redisAvailable } from '../helpers/redis-server.ts';
 

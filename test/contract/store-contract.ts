@@ -1,6 +1,6 @@
 import { describe } from 'node:test';
 import type { Features, OpenEngine } from './kit.ts';
-import { awakeContract } from './store/awake.ts';
+import { activationContract } from './store/activation.ts';
 import { historyContract } from './store/history.ts';
 import { keysContract } from './store/keys.ts';
 import { logContract } from './store/log.ts';
@@ -20,7 +20,7 @@ export function storeContract(name: string, open: OpenEngine, features: Features
     reactionsContract(open);
     membersContract(open);
     receiptsContract(open);
-    awakeContract(open);
+    activationContract(open);
     syncContract(open);
     historyContract(open);
     viewsContract(open);

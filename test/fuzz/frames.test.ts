@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import Fastify from 'fastify';
 import { Registry } from 'prom-client';
-import type { Connection } from '../../gateway/ws/connection.ts';
-import { type FrameContext, FrameReader } from '../../gateway/ws/frames/index.ts';
-import { RealtimeMetrics } from '../../gateway/ws/metrics.ts';
-import { frameExamples } from '../../scripts/frame-examples.ts';
+import { type FrameContext, FrameReader } from '../../gateway/realtime/frames/index.ts';
+import { RealtimeMetrics } from '../../gateway/realtime/metrics.ts';
+import type { Connection } from '../../gateway/realtime/transport/connection.ts';
+import type { Command } from '../../shared/commands.ts';
 import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
-import type { Command } from '../../shared/schemas/commands.ts';
-import { CLIENT_FRAMES } from '../../shared/schemas/frames.ts';
+import { CLIENT_FRAMES } from '../../shared/frames.ts';
+import { frameExamples } from '../../tools/frame-examples.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_123);
 const RUNS = 15_000;
@@ -38,7 +38,7 @@ function build() {
         return pending;
       },
       call: called,
-      awake: called,
+      active: called,
       sync: called,
     },
     clock: { now: () => 0, monotonic: () => 0 },

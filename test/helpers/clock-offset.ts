@@ -1,6 +1,6 @@
 /**
  * Preloaded into a service by the tests (`--import`): its wall clock differs from the machine's by CLOCK_OFFSET_MS, and steps on by CLOCK_STEP_MS
- * with each SIGIO. So a store can hold what happened long ago, such as conversations that have fallen asleep since.
+ * with each SIGIO. So a store can hold what happened long ago, such as conversations that have become inactive since.
  */
 let offsetMs = Number(process.env['CLOCK_OFFSET_MS'] ?? 0);
 const stepMs = Number(process.env['CLOCK_STEP_MS'] ?? 0);

@@ -3,11 +3,11 @@ import { createWriteStream, mkdtempSync, rmSync, type WriteStream, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Demo } from '../../bin/demo.ts';
+import { openEngine } from '../../engine/open-engine.ts';
 import { PartnerKeys } from '../../gateway/auth/partner-keys.ts';
-import { type ServiceKind, ServiceProcess } from '../../scripts/cluster/service-process.ts';
-import type { Demo } from '../../scripts/demo.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { openEngine } from '../../shared/engine/open-engine.ts';
+import { systemClock } from '../../shared/service/clock.ts';
+import { type ServiceKind, ServiceProcess } from '../../tools/cluster/service-process.ts';
 import { freePort, RedisCluster } from './redis-server.ts';
 import type { Lag } from './socket-pair.ts';
 import { TcpBalancer } from './tcp-balancer.ts';

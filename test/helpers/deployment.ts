@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import type { Demo } from '../../bin/demo.ts';
+import { openEngine } from '../../engine/open-engine.ts';
 import { PartnerKeys } from '../../gateway/auth/partner-keys.ts';
-import { type ServiceKind, ServiceProcess } from '../../scripts/cluster/service-process.ts';
-import type { Demo } from '../../scripts/demo.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { openEngine } from '../../shared/engine/open-engine.ts';
+import { systemClock } from '../../shared/service/clock.ts';
+import { type ServiceKind, ServiceProcess } from '../../tools/cluster/service-process.ts';
 import { clockOffset } from './clock-offset.ts';
 import { freePort, startRedis } from './redis-server.ts';
 import { type Owner, partner, startSystem } from './system-process.ts';
@@ -15,12 +15,12 @@ export interface Deployment {
   engine: EngineKind;
   /** Each gateway by itself; clients may use any. */
   gateways: readonly Demo[];
-  /** Steps the clocks of all processes until whatever was active and is not used since has fallen asleep. */
-  letConversationsSleep(): Promise<void>;
+  /** Steps the clocks of all processes until whatever was active and is not used since has become inactive. */
+  letConversationsExpire(): Promise<void>;
 }
 
 export interface DeploymentOptions {
-  /** Fills the store two hours earlier: what it makes has fallen asleep since. */
+  /** Fills the store two hours earlier: what it makes has become inactive since. */
   longAgo?: (gateway: Demo) => Promise<void>;
   /** Variables of every process. */
   env?: Record<string, string>;
@@ -55,7 +55,7 @@ async function startEmbedded(t: Owner, { longAgo, env = {} }: DeploymentOptions)
     await system.stop('SIGTERM');
     system = await system.restart(PRESENT);
   }
-  return { engine: 'embedded', gateways: [system], letConversationsSleep: () => stepClocks([system], [system.child.pid!]) };
+  return { engine: 'embedded', gateways: [system], letConversationsExpire: () => stepClocks([system], [system.child.pid!]) };
 }
 
 async function startOnRedis(t: Owner, { longAgo, env = {} }: DeploymentOptions): Promise<Deployment> {
@@ -89,7 +89,7 @@ async function startOnRedis(t: Owner, { longAgo, env = {} }: DeploymentOptions):
   return {
     engine: 'redis',
     gateways,
-    letConversationsSleep: async () => stepClocks(gateways, await Promise.all(services.map((service) => service.pid()))),
+    letConversationsExpire: async () => stepClocks(gateways, await Promise.all(services.map((service) => service.pid()))),
   };
 }
 

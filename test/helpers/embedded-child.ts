@@ -1,5 +1,5 @@
-import { openEmbeddedEngine } from '../../shared/engine/embedded/engine.ts';
-import { DEFAULT_LIMITS } from '../../shared/engine/engine.ts';
+import { DEFAULT_LIMITS } from '../../engine/engine.ts';
+import { openEmbeddedEngine } from '../../engine/sqlite/engine.ts';
 import { newEventId } from '../../shared/ids.ts';
 
 /**

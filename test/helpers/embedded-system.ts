@@ -3,8 +3,8 @@ import { createWriteStream, mkdtempSync, readFileSync, rmSync, type WriteStream,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { GuardedProcess } from '../../scripts/cluster/guarded-process.ts';
-import { type Demo, demoPath } from '../../scripts/demo.ts';
+import { type Demo, demoPath } from '../../bin/demo.ts';
+import { GuardedProcess } from '../../tools/cluster/guarded-process.ts';
 import { freePort } from './redis-server.ts';
 import { TcpBalancer } from './tcp-balancer.ts';
 
@@ -16,7 +16,7 @@ export interface EmbeddedSystemOptions {
   onLine?: (process: string, line: string) => void;
 }
 
-const START = fileURLToPath(new URL('../../scripts/start.ts', import.meta.url));
+const START = fileURLToPath(new URL('../../bin/start.ts', import.meta.url));
 const STEP_CLOCK = fileURLToPath(new URL('./step-clock.ts', import.meta.url));
 const NAME = 'system';
 const ASK_EVERY_MS = 50;

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type EmbeddedOptions, openEmbeddedEngine } from '../../shared/engine/embedded/engine.ts';
-import { DEFAULT_LIMITS, type Engine } from '../../shared/engine/engine.ts';
+import { DEFAULT_LIMITS, type Engine } from '../../engine/engine.ts';
+import { type EmbeddedOptions, openEmbeddedEngine } from '../../engine/sqlite/engine.ts';
 import { ManualClock } from './manual-clock.ts';
 
 /** A folder that is gone after the test. */

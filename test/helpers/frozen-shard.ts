@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { topics } from '../../shared/schemas/topics.ts';
+import { topics } from '../../shared/topics.ts';
 import type { TestCluster, TestClusterOptions } from './cluster.ts';
 import { type RedisNode, until } from './redis-server.ts';
 import { partner } from './system-process.ts';

@@ -6,17 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyBaseLogger, FastifyInstance, InjectOptions } from 'fastify';
+import type { Engine } from '../../engine/engine.ts';
+import { openEngine } from '../../engine/open-engine.ts';
 import { buildGateway } from '../../gateway/app.ts';
 import { GatewayConfig } from '../../gateway/config.ts';
 import { buildMessaging } from '../../messaging/app.ts';
 import { MessagingConfig } from '../../messaging/config.ts';
-import { type Clock, systemClock } from '../../shared/clock.ts';
-import { loadConfig } from '../../shared/config.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
-import { openEngine } from '../../shared/engine/open-engine.ts';
+import type { Conversation } from '../../shared/conversations.ts';
 import type { ErrorBody, ErrorCode } from '../../shared/errors.ts';
-import type { Conversation } from '../../shared/schemas/conversations.ts';
-import type { Scope, SessionTokens } from '../../shared/schemas/rest.ts';
+import type { Scope, SessionTokens } from '../../shared/http-schemas.ts';
+import { type Clock, systemClock } from '../../shared/service/clock.ts';
+import { loadConfig } from '../../shared/service/config.ts';
 import { OpenApiCheck } from './openapi-check.ts';
 
 /** An answer, parsed. */

@@ -1,6 +1,6 @@
-import type { Bus, PresenceLeases } from '../../shared/engine/bus.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
-import type { Store } from '../../shared/engine/store.ts';
+import type { Bus, PresenceLeases } from '../../engine/bus.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Store } from '../../engine/store.ts';
 
 /** Methods that stand in for those of the engine; what is not named stays as it is. */
 export interface Interposed {

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
-import type { Demo } from '../../scripts/demo.ts';
-import type { Event } from '../../shared/schemas/events.ts';
-import type { ServerFrame, ServerFrameOf } from '../../shared/schemas/frames.ts';
+import type { Demo } from '../../bin/demo.ts';
+import type { Event } from '../../shared/events.ts';
+import type { ServerFrame, ServerFrameOf } from '../../shared/frames.ts';
 
 import { partner } from './system-process.ts';
 
@@ -55,13 +55,13 @@ export class JudgedSocket {
     this.#ws.on('message', (data) => {
       this.#frames += 1;
       this.#read(JSON.parse(data.toString()) as Received);
-      this.#wake();
+      this.#wakeUp();
     });
     this.#ws.on('error', () => {});
     this.#ws.on('close', (code) => {
       this.#closed = code;
       if (!this.#leaving) this.faults.push(`${this.userId}: closed with ${code}`);
-      this.#wake();
+      this.#wakeUp();
     });
   }
 
@@ -102,7 +102,7 @@ export class JudgedSocket {
     let isOver = false;
     const patience = setTimeout(() => {
       isOver = true;
-      this.#wake();
+      this.#wakeUp();
     }, patienceMs);
     try {
       while (!condition()) {
@@ -175,7 +175,7 @@ export class JudgedSocket {
     return promise.finally(() => clearTimeout(patience));
   }
 
-  #wake(): void {
+  #wakeUp(): void {
     for (const resume of this.#waiting) resume();
     this.#waiting.clear();
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type ClientOptions, WebSocket } from 'ws';
-import type { ServerFrame, ServerFrameOf, ServerFrameType } from '../../shared/schemas/frames.ts';
+import type { ServerFrame, ServerFrameOf, ServerFrameType } from '../../shared/frames.ts';
 import type { TestGateway } from './gateway.ts';
 
 type Received = ServerFrame & { ref?: string | number };

@@ -1,6 +1,6 @@
-import type { Clock } from '../../shared/clock.ts';
-import type { Bus } from '../../shared/engine/bus.ts';
-import { topics } from '../../shared/schemas/topics.ts';
+import type { Bus } from '../../engine/bus.ts';
+import type { Clock } from '../../shared/service/clock.ts';
+import { topics } from '../../shared/topics.ts';
 
 /** Another gateway, as far as the bus can tell. */
 export class OtherGateway {

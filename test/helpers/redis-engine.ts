@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import type { EngineConfig } from '../../shared/engine/engine.ts';
-import { openRedisEngine, type RedisEngine, type RedisEngineOptions } from '../../shared/engine/redis/engine.ts';
+import type { EngineConfig } from '../../engine/engine.ts';
+import { openRedisEngine, type RedisEngine, type RedisEngineOptions } from '../../engine/redis/engine.ts';
 import type { ContractEngine, OpenOptions } from '../contract/kit.ts';
 import { ManualClock } from './manual-clock.ts';
 

@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Demo } from '../../scripts/demo.ts';
+import type { Demo } from '../../bin/demo.ts';
 
-const START = fileURLToPath(new URL('../../scripts/start.ts', import.meta.url));
+const START = fileURLToPath(new URL('../../bin/start.ts', import.meta.url));
 
 /** A whole server, as `npm start` runs it, in a process of its own that a test may kill. */
 export interface SystemProcess extends Demo {

@@ -1,4 +1,4 @@
-import type { Bus } from '../../shared/engine/bus.ts';
+import type { Bus } from '../../engine/bus.ts';
 
 /** Everything one topic brought, with a way to wait for it. */
 export class TopicLog {

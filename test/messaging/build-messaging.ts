@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
 import type { TestContext } from 'node:test';
+import type { Engine } from '../../engine/engine.ts';
 import { buildMessaging, type MessagingApp } from '../../messaging/app.ts';
 import { MessagingConfig } from '../../messaging/config.ts';
-import { loadConfig } from '../../shared/config.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
-import { ServiceTokenSigner } from '../../shared/service-token.ts';
+import { loadConfig } from '../../shared/service/config.ts';
+import { ServiceTokenSigner } from '../../shared/service/service-token.ts';
 import { openEmbedded } from '../helpers/engine.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 

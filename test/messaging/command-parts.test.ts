@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import type { StoreResult } from '../../shared/engine/store.ts';
-import { ServiceTokenSigner } from '../../shared/service-token.ts';
+import type { StoreResult } from '../../engine/store.ts';
+import { ServiceTokenSigner } from '../../shared/service/service-token.ts';
 import { interposed } from '../helpers/interposed-engine.ts';
 import { type Built, build, SECRET } from './build-messaging.ts';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Engine } from '../../shared/engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Command } from '../../shared/commands.ts';
 import { ChatError } from '../../shared/errors.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import { directConversationId } from '../../shared/ids.ts';
-import type { Command } from '../../shared/schemas/commands.ts';
-import { topics } from '../../shared/schemas/topics.ts';
+import { topics } from '../../shared/topics.ts';
 import { type Built, build } from './build-messaging.ts';
 
 let messageIds = 0;
@@ -129,24 +129,24 @@ test('lone surrogates are replaced before anything is stored', async (t) => {
   assert.equal((decodeEvent(stored?.events[0] as string).data as { text: string }).text, '\ufffdx');
 });
 
-test('members are told of a waking and of joining before the command is answered', async (t) => {
+test('members are told of an activation and of joining before the command is answered', async (t) => {
   const built = await build(t);
   const heard = await listen(built, 'bob');
   const id = await group(built, ['bob']);
   assert.deepEqual(
     heard.map(({ kind, conversationId, from }) => ({ kind, conversationId, from })),
     [
-      { kind: 'woken', conversationId: id, from: 1 },
+      { kind: 'activated', conversationId: id, from: 1 },
       { kind: 'added', conversationId: id, from: undefined },
     ],
   );
-  const { body } = await built.post('awake', { userIds: ['bob'] });
-  const [awake] = body.users[0].conversations;
-  assert.equal(awake.conversationId, id);
-  assert.equal(awake.until, heard[0]?.['until']);
+  const { body } = await built.post('active', { userIds: ['bob'] });
+  const [active] = body.users[0].conversations;
+  assert.equal(active.conversationId, id);
+  assert.equal(active.until, heard[0]?.['until']);
 });
 
-test('an awake conversation wakes nobody; after half its hour it does', async (t) => {
+test('an active conversation activates nobody; after half its hour it does', async (t) => {
   const built = await build(t);
   const id = await group(built);
   const heard = await listen(built, 'bob');
@@ -166,28 +166,28 @@ test('one who is put out is told so', async (t) => {
   assert.deepEqual(heard, [{ kind: 'removed', conversationId: id, seq: removal.seq, epoch: removal.epoch }]);
 });
 
-test('a waking that fails is a temporary error, and the resend wakes', async (t) => {
+test('an activation that fails is a temporary error, and the resend activates', async (t) => {
   let broken = false;
   const built = await build(t, {
     wrap: (engine) =>
       withStore(engine, {
-        recordAwake: (...given) =>
-          broken ? Promise.reject(new ChatError('CHAT_ERR_STORE_UNAVAILABLE')) : engine.store.recordAwake(...given),
+        recordActivation: (...given) =>
+          broken ? Promise.reject(new ChatError('CHAT_ERR_STORE_UNAVAILABLE')) : engine.store.recordActivation(...given),
       }),
   });
   const id = await group(built);
   built.clock.advance(2 * 60 * 60_000);
   const heard = await listen(built, 'bob');
   broken = true;
-  const sleepy = message(id);
-  const [failed] = await commands(built, sleepy);
+  const inactive = message(id);
+  const [failed] = await commands(built, inactive);
   assert.equal(failed.error.code, 'CHAT_ERR_STORE_UNAVAILABLE');
   assert.equal(failed.error.temporary, true);
   assert.deepEqual(heard, []);
   broken = false;
-  const [again] = await commands(built, sleepy);
+  const [again] = await commands(built, inactive);
   assert.equal(again.duplicate, true);
-  assert.equal(heard[0]?.['kind'], 'woken');
+  assert.equal(heard[0]?.['kind'], 'activated');
   assert.equal(heard[0]?.['from'], again.seq);
 });
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RESPONSE_CHARS } from '../../messaging/response-size.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { RESPONSE_CHARS } from '../../messaging/http/response-size.ts';
 import { ChatError } from '../../shared/errors.ts';
 import { directConversationId } from '../../shared/ids.ts';
-import { INTERNAL_API, type InternalCall } from '../../shared/schemas/internal.ts';
+import { INTERNAL_API, type InternalCall } from '../../shared/internal.ts';
 import { build } from './build-messaging.ts';
 
 const UNKNOWN = 'g-AAAAAAAAAAAAAAAAAAAAAA';
@@ -150,7 +150,7 @@ test('a read that fails for one user fails for this one alone', async (t) => {
     ...engine,
     store: new Proxy(engine.store, {
       get: (target, name) => {
-        if (name === 'sync' || name === 'awakeConversations') {
+        if (name === 'sync' || name === 'activeConversations') {
           return async (asked: string | { userId: string }) => {
             if ((typeof asked === 'string' ? asked : asked.userId) === 'eve') throw new ChatError('CHAT_ERR_STORE_UNAVAILABLE');
             return [];
@@ -163,7 +163,7 @@ test('a read that fails for one user fails for this one alone', async (t) => {
   });
   const { post } = await build(t, { wrap: failing });
   const users = ['ana', 'eve', 'bob'].map((userId) => ({ userId, cursors: {}, limit: 10 }));
-  for (const { body } of [await post('awake', { userIds: ['ana', 'eve', 'bob'] }), await post('sync', { users })]) {
+  for (const { body } of [await post('active', { userIds: ['ana', 'eve', 'bob'] }), await post('sync', { users })]) {
     const codes = body.users.map(({ error }: { error?: { code: string } }) => error?.code);
     assert.deepEqual(codes, [undefined, 'CHAT_ERR_STORE_UNAVAILABLE', undefined]);
   }

@@ -5,10 +5,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Engine } from '../../engine/engine.ts';
 import { buildMessaging } from '../../messaging/app.ts';
 import { MessagingConfig } from '../../messaging/config.ts';
-import { loadConfig } from '../../shared/config.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
+import { loadConfig } from '../../shared/service/config.ts';
 import { RedisNode, redisAvailable } from '../helpers/redis-server.ts';
 import { SECRET } from './build-messaging.ts';
 

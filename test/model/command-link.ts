@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import fc from 'fast-check';
-import { CallFailure } from '../../gateway/messaging/call-failure.ts';
-import { CommandBatcher } from '../../gateway/messaging/command-batcher.ts';
-import type { Command, CommandResult } from '../../shared/schemas/commands.ts';
+import { CallFailure } from '../../gateway/messaging-client/call-failure.ts';
+import { CommandBatcher } from '../../gateway/messaging-client/command-batcher.ts';
+import type { Command, CommandResult } from '../../shared/commands.ts';
 
 export const name = 'commands to messaging';
 

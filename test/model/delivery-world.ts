@@ -1,16 +1,16 @@
 import { mock } from 'node:test';
 import { Registry } from 'prom-client';
+import type { Bus } from '../../engine/bus.ts';
+import { LISTED_AFTER_MS } from '../../engine/engine.ts';
 import { GatewayConfig } from '../../gateway/config.ts';
-import type { MessagingApi } from '../../gateway/messaging-api.ts';
-import type { Connection } from '../../gateway/ws/connection.ts';
-import { Hub } from '../../gateway/ws/hub.ts';
-import { Awakener } from '../../messaging/awakener.ts';
-import { loadConfig } from '../../shared/config.ts';
-import type { Bus } from '../../shared/engine/bus.ts';
-import { LISTED_AFTER_MS } from '../../shared/engine/engine.ts';
+import type { MessagingApi } from '../../gateway/messaging-client/messaging-api.ts';
+import { Hub } from '../../gateway/realtime/hub.ts';
+import type { Connection } from '../../gateway/realtime/transport/connection.ts';
+import { ActivationNotifier } from '../../messaging/activation-notifier.ts';
 import { ChatError } from '../../shared/errors.ts';
-import type { EventName } from '../../shared/schemas/events.ts';
-import { topics } from '../../shared/schemas/topics.ts';
+import type { EventName } from '../../shared/events.ts';
+import { loadConfig } from '../../shared/service/config.ts';
+import { topics } from '../../shared/topics.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { readFrames } from '../helpers/wire-frames.ts';
 import { MemoryLog } from './memory-log.ts';
@@ -53,7 +53,7 @@ interface Device {
 
 /** One messaging process. A new object takes its place when it dies. */
 interface Process {
-  awakener: Awakener;
+  notifier: ActivationNotifier;
 }
 
 const temporary = (): ChatError => new ChatError('CHAT_ERR_UNAVAILABLE');
@@ -74,7 +74,7 @@ export class DeliveryWorld {
   isLossy = false;
   hasFailedOver = false;
   readonly hasRoom: boolean;
-  readonly #awake = new Map<string, Map<string, number>>();
+  readonly #active = new Map<string, Map<string, number>>();
   readonly #handlers = new Map<string, (payload: Buffer) => void>();
   #messages: Message[] = [];
   #processes: Process[];
@@ -139,14 +139,14 @@ export class DeliveryWorld {
     };
     return {
       call: (name, request) => this.pending.call(this.hub, () => calls[name]?.(request as never) as never),
-      awake: (userId) => this.pending.call(this.hub, () => this.#activeOf(userId, active())),
+      active: (userId) => this.pending.call(this.hub, () => this.#activeOf(userId, active())),
       sync: ({ userId, cursors, limit }) =>
         this.pending.call(this.hub, () => {
           const now = active();
           return [...this.logs.values()].flatMap((one) => {
             const cursor = cursors[one.id];
             const place = cursor === undefined ? undefined : { epoch: cursor.epoch as string, seq: cursor.seq };
-            return one.sync(userId, place, this.#awake.get(userId)?.get(one.id) ?? 0, limit, now) ?? [];
+            return one.sync(userId, place, this.#active.get(userId)?.get(one.id) ?? 0, limit, now) ?? [];
           });
         }),
       execute: () => Promise.reject(temporary()),
@@ -157,14 +157,14 @@ export class DeliveryWorld {
   }
 
   #activeOf(userId: string, now: number) {
-    return [...(this.#awake.get(userId) ?? [])]
+    return [...(this.#active.get(userId) ?? [])]
       .filter(([id, until]) => until > now && this.logs.get(id)?.isMember(userId))
       .map(([id, until]) => (this.logs.get(id) as MemoryLog).active(now, until));
   }
 
   #newProcess(): Process {
     const process: Process = {
-      awakener: new Awakener({
+      notifier: new ActivationNotifier({
         store: {
           members: (id, { after = '', limit }) =>
             this.pending.call(process, () => {
@@ -172,14 +172,14 @@ export class DeliveryWorld {
               const members = rest.slice(0, limit).map((userId) => ({ userId, role: 'member' as const, joinedAt: 0 }));
               return { members, hasMore: rest.length > limit };
             }),
-          recordAwake: (id, userIds, until) =>
+          recordActivation: (id, userIds, until) =>
             this.pending.call(process, () => {
               for (const userId of userIds) {
-                const awake = this.#awake.get(userId) ?? new Map<string, number>();
-                this.#awake.set(userId, awake.set(id, Math.max(until, awake.get(id) ?? 0)));
+                const active = this.#active.get(userId) ?? new Map<string, number>();
+                this.#active.set(userId, active.set(id, Math.max(until, active.get(id) ?? 0)));
               }
             }),
-          confirmAwake: (id, wake) => this.pending.call(process, () => (this.logs.get(id) as MemoryLog).confirm(wake)),
+          confirmActivation: (id, activation) => this.pending.call(process, () => (this.logs.get(id) as MemoryLog).confirm(activation)),
         },
         bus: { publish: async (topic, payload) => void this.#messages.push({ topic, payload }) },
       }),
@@ -195,7 +195,7 @@ export class DeliveryWorld {
     const result = log.change({ actorId, event, data }, this.clock.now());
     const { epoch, failovers } = log;
     if (result === undefined) return;
-    const { seq, wake } = result;
+    const { seq, activation } = result;
     this.#messages.push({ topic: topics.conversation(id), payload: log.text(seq) });
     const acknowledge = (): void => {
       if (log.failovers !== failovers) return;
@@ -204,8 +204,8 @@ export class DeliveryWorld {
       if (event === 'member.removed') this.#tell(user.userId as string, { kind: 'removed', conversationId: id, seq, epoch });
       if (event === 'member.added') this.#tell(user.members?.[0]?.userId as string, { kind: 'added', conversationId: id });
     };
-    if (wake === undefined) acknowledge();
-    else process.awakener.wake(id, wake, { membersChanged: event === 'member.added' }).then(acknowledge, () => {});
+    if (activation === undefined) acknowledge();
+    else process.notifier.notify(id, activation, { membersChanged: event === 'member.added' }).then(acknowledge, () => {});
   }
 
   #tell(userId: string, message: object): void {
@@ -301,7 +301,7 @@ export class DeliveryWorld {
     mock.timers.tick(Math.min(ms, REPAIR_MS));
   }
 
-  /** A conversation falls asleep. Before it does, what was lost is found by the rounds of checks, which come several times an hour. */
+  /** A conversation becomes inactive. Before it does, what was lost is found by the rounds of checks, which come several times an hour. */
   async sleep(): Promise<void> {
     await this.quiet();
     await this.#round();

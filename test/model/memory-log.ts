@@ -1,8 +1,8 @@
-import { AWAKE_MS } from '../../shared/engine/engine.ts';
-import type { Wake } from '../../shared/engine/store.ts';
+import { ACTIVE_MS } from '../../engine/engine.ts';
+import type { Activation } from '../../engine/store.ts';
 import { encodeEvent, encodeEventTail, type Position } from '../../shared/event-text.ts';
-import type { EventName } from '../../shared/schemas/events.ts';
-import type { AwakeConversation, Head, JoinResult, RangeResponse, SyncConversation } from '../../shared/schemas/internal.ts';
+import type { EventName } from '../../shared/events.ts';
+import type { ActiveConversation, Head, JoinResult, RangeResponse, SyncConversation } from '../../shared/internal.ts';
 
 /** One event of a log. */
 interface Entry {
@@ -15,9 +15,9 @@ interface Entry {
 interface State {
   log: Entry[];
   members: Set<string>;
-  awakeUntil: number;
-  awakeFrom: number;
-  uncoveredFrom: number;
+  activeUntil: number;
+  activeFrom: number;
+  notifyFrom: number;
   addedSeq: number;
 }
 
@@ -48,9 +48,9 @@ export class MemoryLog {
 
   constructor(id: string, members: readonly string[]) {
     this.id = id;
-    this.#state = { log: [], members: new Set(members), awakeUntil: 0, awakeFrom: 0, uncoveredFrom: 0, addedSeq: 0 };
+    this.#state = { log: [], members: new Set(members), activeUntil: 0, activeFrom: 0, notifyFrom: 0, addedSeq: 0 };
     this.#append({ actorId: members[0] as string, event: 'member.added', data: { members: members.map((userId) => ({ userId })) } }, 0);
-    this.#state.uncoveredFrom = 0;
+    this.#state.notifyFrom = 0;
     this.acked = 1;
   }
 
@@ -83,7 +83,7 @@ export class MemoryLog {
   }
 
   /** Carries a change out and answers its seq and the activation it asks for; undefined when there is nothing to do. */
-  change(entry: Entry, at: number): { seq: number; wake: Wake | undefined } | undefined {
+  change(entry: Entry, at: number): { seq: number; activation: Activation | undefined } | undefined {
     const { members } = this.#state;
     this.#history[this.head] = copy(this.#state);
     if (entry.event === 'member.added') {
@@ -95,9 +95,9 @@ export class MemoryLog {
     }
     this.#forkIf(true);
     const seq = this.#append(entry, at);
-    const { uncoveredFrom, awakeUntil } = this.#state;
-    const due = uncoveredFrom > 0 || awakeUntil - at < AWAKE_MS / 2;
-    return { seq, wake: due ? { epoch: this.epoch, from: uncoveredFrom || seq, until: at + AWAKE_MS, through: seq } : undefined };
+    const { notifyFrom, activeUntil } = this.#state;
+    const due = notifyFrom > 0 || activeUntil - at < ACTIVE_MS / 2;
+    return { seq, activation: due ? { epoch: this.epoch, from: notifyFrom || seq, until: at + ACTIVE_MS, listedThrough: seq } : undefined };
   }
 
   #append(entry: Entry, at: number): number {
@@ -105,17 +105,17 @@ export class MemoryLog {
     state.log.push(entry);
     const seq = state.log.length;
     if (entry.event === 'member.added') state.addedSeq = seq;
-    if (state.uncoveredFrom === 0 && (at >= state.awakeUntil || entry.event === 'member.added')) state.uncoveredFrom = seq;
+    if (state.notifyFrom === 0 && (at >= state.activeUntil || entry.event === 'member.added')) state.notifyFrom = seq;
     return seq;
   }
 
-  confirm({ epoch, until, through }: Wake): number {
+  confirm({ epoch, until, listedThrough }: Activation): number {
     const state = this.#state;
     if (epoch !== this.epoch) return 0;
-    if (until - AWAKE_MS >= state.awakeUntil || state.awakeFrom === 0) state.awakeFrom = state.uncoveredFrom || this.head + 1;
-    state.awakeUntil = Math.max(state.awakeUntil, until);
-    if (state.uncoveredFrom > 0 && state.addedSeq > through) return state.addedSeq;
-    state.uncoveredFrom = 0;
+    if (until - ACTIVE_MS >= state.activeUntil || state.activeFrom === 0) state.activeFrom = state.notifyFrom || this.head + 1;
+    state.activeUntil = Math.max(state.activeUntil, until);
+    if (state.notifyFrom > 0 && state.addedSeq > listedThrough) return state.addedSeq;
+    state.notifyFrom = 0;
     return 0;
   }
 
@@ -154,14 +154,14 @@ export class MemoryLog {
   }
 
   standing(): Head {
-    const { awakeUntil, uncoveredFrom } = this.#state;
-    const activating = uncoveredFrom > 0 ? { activating: true as const } : {};
-    return { conversationId: this.id, head: this.head, epoch: this.epoch, awakeUntil, ...activating };
+    const { activeUntil, notifyFrom } = this.#state;
+    const activating = notifyFrom > 0 ? { activating: true as const } : {};
+    return { conversationId: this.id, head: this.head, epoch: this.epoch, activeUntil, ...activating };
   }
 
   #activeFrom(now: number): number {
-    const { awakeUntil, awakeFrom, uncoveredFrom } = this.#state;
-    return (awakeUntil > now ? awakeFrom : uncoveredFrom) || this.head + 1;
+    const { activeUntil, activeFrom, notifyFrom } = this.#state;
+    return (activeUntil > now ? activeFrom : notifyFrom) || this.head + 1;
   }
 
   join(place: Position, userIds: readonly string[], now: number): JoinResult {
@@ -187,7 +187,7 @@ export class MemoryLog {
     return { events: this.events(place.seq, RANGE_EVENTS), head, epoch };
   }
 
-  active(now: number, until: number): AwakeConversation {
+  active(now: number, until: number): ActiveConversation {
     return { conversationId: this.id, from: this.#activeFrom(now), until, head: this.head, epoch: this.epoch };
   }
 
@@ -196,8 +196,8 @@ export class MemoryLog {
     const goesOn = cursor === undefined || this.goesOnFrom(cursor);
     const { id: conversationId, head, epoch } = this;
     if (!this.isMember(userId)) return cursor === undefined ? undefined : { conversationId, status: 'notMember', events: [], head: 0 };
-    const until = Math.max(this.#state.awakeUntil, userUntil);
-    const isActive = until > now || this.#state.uncoveredFrom > 0;
+    const until = Math.max(this.#state.activeUntil, userUntil);
+    const isActive = until > now || this.#state.notifyFrom > 0;
     const part: SyncConversation = { conversationId, status: 'events', events: [], head, epoch };
     if (isActive) part.activeUntil = Math.max(until, now);
     if (cursor === undefined) return part;

@@ -1,4 +1,4 @@
-import type { GatewayLease, PresenceChange, StoredPresence } from '../../shared/engine/bus.ts';
+import type { GatewayLease, PresenceChange, StoredPresence } from '../../engine/bus.ts';
 
 /** How long the model remembers that a user is offline, ms: short, so that schedules outlast it. */
 const OFFLINE_KEPT_MS = 5000;

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { Presence, TICK_MS } from '../../gateway/ws/presence.ts';
-import type { PresenceView, Watcher } from '../../gateway/ws/presence-watch.ts';
-import type { Bus, PresenceLeases, TopicHandler } from '../../shared/engine/bus.ts';
+import type { Bus, PresenceLeases, TopicHandler } from '../../engine/bus.ts';
+import { Presence, TICK_MS } from '../../gateway/realtime/presence/presence.ts';
+import type { PresenceView, Watcher } from '../../gateway/realtime/presence/presence-watch.ts';
 import { PresenceStore } from './presence-store.ts';
 
 export const LEASE_MS = 6000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { CLOCK_SKEW_MS } from '../../shared/engine/engine.ts';
+import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
 import { type Fate, type Gateway, LEASE_MS, World } from './presence-world.ts';
 
 export const name = 'presence: every watcher is right within the lease and one beat after the network, the processes and the clocks are';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Caller } from '../../shared/engine/redis/caller.ts';
-import { type Call, Lane } from '../../shared/engine/redis/lane.ts';
-import type { Shard, Shards } from '../../shared/engine/redis/shards.ts';
+import { Caller } from '../../engine/redis/caller.ts';
+import { type Call, Lane } from '../../engine/redis/lane.ts';
+import type { Shard, Shards } from '../../engine/redis/shards.ts';
 import { ModelConnection, ModelNode, type Slot, type World } from './redis-nodes.ts';
 import { VirtualTime } from './virtual-time.ts';
 

@@ -1,4 +1,4 @@
-import type { Timing } from '../../shared/engine/redis/timing.ts';
+import type { Timing } from '../../engine/redis/timing.ts';
 
 interface Event {
   at: number;

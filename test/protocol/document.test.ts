@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { Value } from 'typebox/value';
 import { CLOSE_CODES, mayReconnect } from '../../shared/close-codes.ts';
 import { ERRORS } from '../../shared/errors.ts';
-import { EVENT_NAMES, Event } from '../../shared/schemas/events.ts';
-import { CLIENT_FRAMES, SERVER_FRAMES } from '../../shared/schemas/frames.ts';
+import { EVENT_NAMES, Event } from '../../shared/events.ts';
+import { CLIENT_FRAMES, SERVER_FRAMES } from '../../shared/frames.ts';
 
 const text = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 const examples = [...text.matchAll(/```json\n(.*?)\n```/gs)].map(([, json]) => JSON.parse(json as string) as { type: string });

@@ -48,7 +48,7 @@ test('shared imports neither service, nor Fastify', async () => {
   assert.deepEqual(
     offending(
       await importsOf('shared'),
-      ({ target }) => /^(gateway|messaging|client|scripts|test)\//.test(target) || /^(fastify|@fastify\/)/.test(target),
+      ({ target }) => /^(gateway|messaging|engine|client|bin|tools|test)\//.test(target) || /^(fastify|@fastify\/)/.test(target),
     ),
     [],
   );

@@ -78,7 +78,7 @@ test('both services start from what the image copies, pass its health check, and
     MESSAGING_ADMIN_PORT: String(await freePort()),
   };
   const env = { PATH: process.env['PATH'], SERVICE_TOKEN_SECRET: 'x'.repeat(32), DRAIN_SECONDS: '0', LOG_LEVEL: 'error', ...ports };
-  const check = () => exitCode(run(process.execPath, ['scripts/healthcheck.ts'], { cwd: app, env }));
+  const check = () => exitCode(run(process.execPath, ['bin/healthcheck.ts'], { cwd: app, env }));
 
   // Started apart without Redis each refuses, in one line.
   for (const service of ['gateway', 'messaging']) {

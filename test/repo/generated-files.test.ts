@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Compile } from 'typebox/compile';
-import { frameExamples } from '../../scripts/frame-examples.ts';
-import { openApiFiles } from '../../scripts/openapi-documents.ts';
-import { referenceFiles } from '../../scripts/reference-files.ts';
-import { Event } from '../../shared/schemas/events.ts';
-import { CLIENT_FRAMES, SERVER_FRAMES } from '../../shared/schemas/frames.ts';
+import { Event } from '../../shared/events.ts';
+import { CLIENT_FRAMES, SERVER_FRAMES } from '../../shared/frames.ts';
+import { frameExamples } from '../../tools/frame-examples.ts';
+import { openApiFiles } from '../../tools/openapi-documents.ts';
+import { referenceFiles } from '../../tools/reference-files.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -1,4 +1,4 @@
-import type { Demo } from '../../scripts/demo.ts';
+import type { Demo } from '../../bin/demo.ts';
 import { pick } from '../chaos/random.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { type Cursors, JudgedSocket, PATIENCE_MS } from '../helpers/judged-socket.ts';

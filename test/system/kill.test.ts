@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChatClient } from '../../client/index.ts';
-import type { Event } from '../../shared/schemas/events.ts';
+import type { Event } from '../../shared/events.ts';
 import { partner, startSystem } from '../helpers/system-process.ts';
 
 const SENDERS = 20;

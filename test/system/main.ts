@@ -10,7 +10,7 @@ import { makeStage, type Stage } from './stage.ts';
 
 /** `npm run delivery`: the long form of the tests beside it. */
 
-const USAGE = `Usage: npm run delivery -- crowd|removal [--rounds N] [--members M] [--groups G] [--returns] [--asleep] [--engine E] [--seed S]
+const USAGE = `Usage: npm run delivery -- crowd|removal [--rounds N] [--members M] [--groups G] [--returns] [--inactive] [--engine E] [--seed S]
 
   crowd         members sync at once while one message goes into each group: who does not get it?
   removal       a member syncs while being removed from each group: what is heard afterwards?
@@ -18,7 +18,7 @@ const USAGE = `Usage: npm run delivery -- crowd|removal [--rounds N] [--members 
   --members M   members of a crowd, at most 99. Default: 60
   --groups G    Default: 30 for a crowd, 60 for removals; at most 600
   --returns     removal: the member is let in again, and must hear everything from then on
-  --asleep      removal: the groups become active meanwhile
+  --inactive      removal: the groups become active meanwhile
   --engine E    embedded or redis. Default: both, one after the other
   --seed S      order and moments of what is done; the server has its own. Default: a random one`;
 
@@ -30,7 +30,7 @@ interface Options {
   members: number;
   groups: number;
   returns: boolean;
-  asleep: boolean;
+  inactive: boolean;
   seed: number;
 }
 
@@ -61,7 +61,7 @@ function parse() {
       members: { type: 'string' },
       groups: { type: 'string' },
       returns: { type: 'boolean', default: false },
-      asleep: { type: 'boolean', default: false },
+      inactive: { type: 'boolean', default: false },
       engine: { type: 'string' },
       seed: { type: 'string' },
     },
@@ -73,7 +73,7 @@ function parse() {
     if (!Number.isInteger(value) || value < 1 || value > most) throw new Error(`--${name} takes a whole number from 1 to ${most}`);
     return value;
   };
-  const { engine, help, returns, asleep } = values;
+  const { engine, help, returns, inactive } = values;
   if (engine !== undefined && engine !== 'embedded' && engine !== 'redis') throw new Error(`there is no engine ${engine}`);
   const options: Options = {
     rounds: number('rounds', 20, 1_000_000),
@@ -81,7 +81,7 @@ function parse() {
     groups: number('groups', scenario === 'crowd' ? 30 : 60, 600),
     seed: number('seed', 1 + Math.floor(Math.random() * 1e9), 2 ** 32),
     returns,
-    asleep,
+    inactive,
   };
   const engines: EngineKind[] = engine === undefined ? ['embedded', 'redis'] : [engine];
   return { help: help || positionals.length !== 1, scenario, engines, options } as const;
@@ -93,20 +93,20 @@ async function run(scenario: 'crowd' | 'removal', engine: EngineKind, options: O
   const play = { random, pace: new Pace(random), patienceMs: PATIENCE_MS };
   const cleanup = new Cleanup();
   const total: RoundReport = { tried: 0, wrong: [], faults: [] };
-  const asleep: Stage[] = [];
+  const inactive: Stage[] = [];
   const longAgo = async (gateway: Parameters<typeof makeStage>[0]): Promise<void> => {
-    for (let i = 0; i < rounds; i++) asleep.push(await makeStage(gateway, groups));
+    for (let i = 0; i < rounds; i++) inactive.push(await makeStage(gateway, groups));
   };
   try {
-    const deployment = await startDeployment(cleanup, engine, scenario === 'removal' && options.asleep ? { longAgo } : {});
+    const deployment = await startDeployment(cleanup, engine, scenario === 'removal' && options.inactive ? { longAgo } : {});
     for (let round = 1; round <= rounds; round++) {
       const report =
         scenario === 'crowd'
           ? await crowdRejoins(deployment, options, play)
-          : await removeWhileSyncing(deployment, asleep.pop() ?? (await makeStage(deployment.gateways[0]!, groups)), {
+          : await removeWhileSyncing(deployment, inactive.pop() ?? (await makeStage(deployment.gateways[0]!, groups)), {
               ...play,
               returns: options.returns,
-              wakes: options.asleep,
+              activates: options.inactive,
             });
       console.log(`${engine} round ${round}: ${summary(report)}`);
       for (const line of [...report.wrong, ...report.faults].slice(0, 3)) console.log(`  ${line}`);

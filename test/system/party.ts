@@ -1,4 +1,4 @@
-import type { Demo } from '../../scripts/demo.ts';
+import type { Demo } from '../../bin/demo.ts';
 import { type Cursors, JudgedSocket } from '../helpers/judged-socket.ts';
 import { partner } from '../helpers/system-process.ts';
 import { heardOutside, memberSince, readLog } from './stored-log.ts';

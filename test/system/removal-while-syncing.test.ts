@@ -17,24 +17,24 @@ for (const engine of ['embedded', 'redis'] as const) {
   const skip = engine === 'redis' && !redisAvailable('removals during a sync through two gateways on Redis');
   describe(`a member who syncs while being removed from groups, on the ${engine} engine`, { skip }, () => {
     const cleanup = new Cleanup();
-    /** Stages whose groups have fallen asleep. */
-    const asleep: Stage[] = [];
+    /** Stages whose groups have become inactive. */
+    const inactive: Stage[] = [];
     let deployment: Deployment;
     before(async () => {
       deployment = await startDeployment(cleanup, engine, {
         longAgo: async (gateway) => {
-          asleep.push(...(await Promise.all(Array.from({ length: 2 * ROUNDS }, () => makeStage(gateway, GROUPS)))));
+          inactive.push(...(await Promise.all(Array.from({ length: 2 * ROUNDS }, () => makeStage(gateway, GROUPS)))));
         },
       });
     });
     after(() => cleanup.run());
 
     const active = (groups: number) => () => makeStage(deployment.gateways[0]!, groups);
-    const activated = async () => asleep.pop()!;
-    const play = async (stage: () => Promise<Stage>, options: { returns: boolean; wakes: boolean; pace: Pace; random: () => number }) =>
+    const activated = async () => inactive.pop()!;
+    const play = async (stage: () => Promise<Stage>, options: { returns: boolean; activates: boolean; pace: Pace; random: () => number }) =>
       removeWhileSyncing(deployment, await stage(), options);
 
-    for (const [what, stage, wakes] of [
+    for (const [what, stage, activates] of [
       [`${FEW} groups`, active(FEW), false],
       [`${GROUPS} groups`, active(GROUPS), false],
       [`${GROUPS} groups that become active meanwhile`, activated, true],
@@ -42,12 +42,12 @@ for (const engine of ['embedded', 'redis'] as const) {
       test(`hears nothing of ${what} after the removal`, { timeout: 180_000 }, async (t) => {
         const random = seededRandom(SEED);
         const pace = new Pace(random);
-        await assertClean(t, ROUNDS, () => play(stage, { returns: false, wakes, pace, random }));
+        await assertClean(t, ROUNDS, () => play(stage, { returns: false, activates, pace, random }));
       });
       test(`hears everything of ${what} from the return on`, { timeout: 180_000 }, async (t) => {
         const random = seededRandom(SEED);
         const pace = new Pace(random);
-        await assertClean(t, ROUNDS, () => play(stage, { returns: true, wakes, pace, random }));
+        await assertClean(t, ROUNDS, () => play(stage, { returns: true, activates, pace, random }));
       });
     }
   });

@@ -9,8 +9,8 @@ import { connectStage, finishStage, type Stage } from './stage.ts';
 export interface RemovalOptions {
   /** Each removal is followed by a return. */
   returns: boolean;
-  /** Each group gets a message about then: the one that activates a group that is asleep. */
-  wakes: boolean;
+  /** Each group gets a message about then: the one that activates a group that is inactive. */
+  activates: boolean;
   pace: Pace;
   random: () => number;
   patienceMs?: number;
@@ -22,7 +22,7 @@ export interface RemovalOptions {
  */
 export async function removeWhileSyncing(deployment: Deployment, stage: Stage, options: RemovalOptions): Promise<RoundReport> {
   const { hostId, userId, cursors } = stage;
-  const { returns, wakes, pace, random, patienceMs = PATIENCE_MS } = options;
+  const { returns, activates, pace, random, patienceMs = PATIENCE_MS } = options;
   const connected = await connectStage(pick(random, deployment.gateways), stage);
   const { host, guest, pacer } = connected;
   await host.sync(cursors);
@@ -44,7 +44,7 @@ export async function removeWhileSyncing(deployment: Deployment, stage: Stage, o
   for (const conversationId of Object.keys(cursors)) {
     const messageWhileOut = random() < 0.5;
     schedule.at(pace.moment(2), () => removal(conversationId, messageWhileOut));
-    if (wakes) schedule.at(pace.moment(2), () => host.send(conversationId));
+    if (activates) schedule.at(pace.moment(2), () => host.send(conversationId));
   }
   await pace.run(pacer, schedule, () => isSynced);
   return finishStage(stage, connected, returns ? new Set() : new Set(Object.keys(cursors)), patienceMs);

@@ -17,25 +17,25 @@ for (const engine of ['embedded', 'redis'] as const) {
   const skip = engine === 'redis' && !redisAvailable('later syncs through two gateways on Redis');
   describe(`a later sync that goes back, while messages come, on the ${engine} engine (protocol 4.9)`, { skip }, () => {
     const cleanup = new Cleanup();
-    /** Stages whose groups have fallen asleep. */
-    const asleep: Stage[] = [];
+    /** Stages whose groups have become inactive. */
+    const inactive: Stage[] = [];
     let deployment: Deployment;
     before(async () => {
       deployment = await startDeployment(cleanup, engine, {
         // The user follows as many conversations as a connection may.
         env: { WS_TOPICS: String(GROUPS) },
         longAgo: async (gateway) => {
-          asleep.push(...(await Promise.all(Array.from({ length: 4 * ROUNDS }, () => makeStage(gateway, GROUPS, MESSAGES)))));
+          inactive.push(...(await Promise.all(Array.from({ length: 4 * ROUNDS }, () => makeStage(gateway, GROUPS, MESSAGES)))));
         },
       });
     });
     after(() => cleanup.run());
 
     const active = () => makeStage(deployment.gateways[0]!, GROUPS, MESSAGES);
-    const quiet = async () => asleep.pop()!;
+    const quiet = async () => inactive.pop()!;
     for (const [what, stage, named] of [
       ['a group that is live', active, true],
-      ['a group that has just fallen asleep', active, true],
+      ['a group that has just become inactive', active, true],
       ['a group that was quiet for long', quiet, true],
       ['a group that was not told before', quiet, false],
     ] as const) {
@@ -46,7 +46,7 @@ for (const engine of ['embedded', 'redis'] as const) {
         test(`tells ${what} from the cursor named, and live events follow${how}`, { timeout: 180_000 }, async (t) => {
           const random = seededRandom(SEED);
           const pace = new Pace(random);
-          const options = { messages: MESSAGES, named, sleeps: what.includes('fallen asleep'), removals, pace, random };
+          const options = { messages: MESSAGES, named, expires: what.includes('become inactive'), removals, pace, random };
           await assertClean(t, ROUNDS, async () => syncAgain(deployment, await stage(), options));
         });
       }

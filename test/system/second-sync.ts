@@ -9,10 +9,10 @@ import { connectStage, finishStage, type Stage } from './stage.ts';
 export interface SecondSyncOptions {
   /** Messages that each group had when the stage was made. */
   messages: number;
-  /** Whether the first sync names the groups. Those that are asleep and not named are not told then. */
+  /** Whether the first sync names the groups. Those that are inactive and not named are not told then. */
   named: boolean;
-  /** Whether the groups fall asleep after the first sync. */
-  sleeps: boolean;
+  /** Whether the groups become inactive after the first sync. */
+  expires: boolean;
   /** Part of the groups that the user is removed from meanwhile. */
   removals: number;
   pace: Pace;
@@ -25,11 +25,11 @@ const LATER_SYNCS = 2;
 
 /**
  * A user who is live syncs again, from any earlier cursor of each group, while messages come and removals happen. Each page must start at the
- * cursor named, and live events must follow it, whether the group was followed, asleep, or not told before.
+ * cursor named, and live events must follow it, whether the group was followed, inactive, or not told before.
  */
 export async function syncAgain(deployment: Deployment, stage: Stage, options: SecondSyncOptions): Promise<RoundReport> {
   const { hostId, userId, cursors } = stage;
-  const { messages, named, sleeps, removals, pace, random, patienceMs = PATIENCE_MS } = options;
+  const { messages, named, expires, removals, pace, random, patienceMs = PATIENCE_MS } = options;
   const connected = await connectStage(pick(random, deployment.gateways), stage);
   const { host, guest, pacer } = connected;
   const anyPlaces = (): Cursors =>
@@ -38,7 +38,7 @@ export async function syncAgain(deployment: Deployment, stage: Stage, options: S
     );
   await host.sync(cursors);
   await guest.sync(named ? anyPlaces() : {}, Date.now());
-  if (sleeps) await deployment.letConversationsSleep();
+  if (expires) await deployment.letConversationsExpire();
 
   const removed = new Set(Object.keys(cursors).filter(() => random() < removals));
   const removal = async (conversationId: string): Promise<void> => {

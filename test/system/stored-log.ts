@@ -1,5 +1,5 @@
-import type { Demo } from '../../scripts/demo.ts';
-import type { Event } from '../../shared/schemas/events.ts';
+import type { Demo } from '../../bin/demo.ts';
+import type { Event } from '../../shared/events.ts';
 import type { JudgedSocket } from '../helpers/judged-socket.ts';
 import { partner } from '../helpers/system-process.ts';
 

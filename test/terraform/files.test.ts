@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const files = ['terraform', 'test/terraform', 'scripts']
+const files = ['terraform', 'test/terraform', 'tools']
   .flatMap((directory) => readdirSync(join(root, directory), { recursive: true, withFileTypes: true }))
   .filter((entry) => entry.isFile())
   .map((entry) => relative(root, join(entry.parentPath, entry.name)))

@@ -64,7 +64,7 @@ variable "heartbeat_seconds" {
 
   validation {
     condition     = var.heartbeat_seconds >= 5
-    error_message = "heartbeat_seconds must be 5 or more: below, heartbeats keep phone radios awake."
+    error_message = "heartbeat_seconds must be 5 or more: below, heartbeats keep phone radios active."
   }
 }
 

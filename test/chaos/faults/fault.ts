@@ -1,4 +1,4 @@
-import { EndedBeforeReady } from '../../../scripts/cluster/service-process.ts';
+import { EndedBeforeReady } from '../../../tools/cluster/service-process.ts';
 import type { TestCluster, TestGateway, TestService } from '../../helpers/cluster.ts';
 import type { EmbeddedSystem } from '../../helpers/embedded-system.ts';
 import type { RedisNode } from '../../helpers/redis-server.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CommandRequest } from '../../../shared/engine/store.ts';
+import type { CommandRequest } from '../../../engine/store.ts';
+import type { Command } from '../../../shared/commands.ts';
 import { decodeEvent, peekPosition } from '../../../shared/event-text.ts';
 import { newEventId } from '../../../shared/ids.ts';
-import type { Command } from '../../../shared/schemas/commands.ts';
-import { topics } from '../../../shared/schemas/topics.ts';
+import { topics } from '../../../shared/topics.ts';
 import { codes, type Features, Kit, type OpenEngine, range } from '../kit.ts';
 
 const DAY_MS = 24 * 60 * 60_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Role } from '../../../shared/schemas/primitives.ts';
+import type { Role } from '../../../shared/primitives.ts';
 import { Kit, type OpenEngine, type Room, range } from '../kit.ts';
 
 async function rolesOf(room: Room): Promise<Record<string, Role>> {

@@ -107,7 +107,7 @@ export function receiptsContract(open: OpenEngine): void {
         assert.deepEqual(await readsOf(room, 'bob'), [seq, seq]);
         await topic.settled();
         assert.equal(topic.payloads.length, room === small ? 1 : 0);
-        assert.equal(result.wake !== undefined, room === small);
+        assert.equal(result.activation !== undefined, room === small);
       }
     });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Session } from '../../../shared/engine/store.ts';
+import type { Session } from '../../../engine/store.ts';
 import { newSessionId } from '../../../shared/ids.ts';
 import { Kit, type OpenEngine } from '../kit.ts';
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AWAKE_MS, CLOCK_SKEW_MS, JOIN_EVENTS } from '../../../shared/engine/engine.ts';
+import { ACTIVE_MS, JOIN_EVENTS } from '../../../engine/engine.ts';
 import { decodeEvent } from '../../../shared/event-text.ts';
 import { newEventId } from '../../../shared/ids.ts';
-import type { SyncConversation } from '../../../shared/schemas/internal.ts';
-import type { Cursor } from '../../../shared/schemas/primitives.ts';
+import type { SyncConversation } from '../../../shared/internal.ts';
+import type { Cursor } from '../../../shared/primitives.ts';
+import { CLOCK_SKEW_MS } from '../../../shared/service/clock.ts';
 import { Kit, type OpenEngine, type Room, range } from '../kit.ts';
 
 const seqs = (page: { events: string[] } | undefined) => page?.events.map((text) => decodeEvent(text).seq);
@@ -42,7 +43,7 @@ export function syncContract(open: OpenEngine): void {
       const kit = await Kit.open(t, open);
       const [behind, current, fresh] = [await kit.group('ana', 'bob'), await kit.group('ana', 'bob'), await kit.group('ana', 'bob')];
       for (const room of [behind, current]) await fill(room, 5);
-      for (const room of [behind, current, fresh]) await room.wake(['ana', 'bob'], kit.clock.now());
+      for (const room of [behind, current, fresh]) await room.activate(['ana', 'bob'], kit.clock.now());
       const { epoch } = await behind.view('bob');
       const answer = await sync(kit, [
         [behind, { seq: 3, epoch }],
@@ -60,14 +61,14 @@ export function syncContract(open: OpenEngine): void {
       const kit = await Kit.open(t, open);
       const room = await kit.group('ana', 'bob');
       const { seq } = await room.send('ana', 'text');
-      kit.clock.advance(24 * AWAKE_MS);
+      kit.clock.advance(24 * ACTIVE_MS);
       for (const cursors of [[[room, { seq }]], []] as [Room, Cursor][][]) {
         const page = (await sync(kit, cursors, { since: kit.clock.now() })).get(room.id);
         assert.deepEqual([page?.status, page?.events, page?.head, page?.activeUntil], ['events', [], seq, kit.clock.now()]);
       }
       const [head] = await kit.store.heads([room.id]);
       assert.equal(head?.activating, true);
-      await room.wake(['ana', 'bob'], kit.clock.now());
+      await room.activate(['ana', 'bob'], kit.clock.now());
       assert.equal((await sync(kit, [[room, { seq }]])).size, 0);
       assert.equal((await kit.store.heads([room.id]))[0]?.activating, undefined);
     });
@@ -80,14 +81,14 @@ export function syncContract(open: OpenEngine): void {
       assert.deepEqual([page?.status, page?.events, page?.head, page?.conversation?.unread], ['events', [], 4, 3]);
     });
 
-    test('answers a conversation that is awake even when nothing was missed', async (t) => {
+    test('answers a conversation that is active even when nothing was missed', async (t) => {
       const kit = await Kit.open(t, open);
       const room = await kit.group('ana', 'bob');
-      await room.wake(['ana', 'bob'], kit.clock.now() + AWAKE_MS);
+      await room.activate(['ana', 'bob'], kit.clock.now() + ACTIVE_MS);
       const answer = await sync(kit, [[room, { seq: 1 }]]);
       assert.deepEqual([answer.get(room.id)?.status, answer.get(room.id)?.events, answer.get(room.id)?.head], ['events', [], 1]);
-      assert.equal(answer.get(room.id)?.activeUntil, kit.clock.now() + AWAKE_MS);
-      kit.clock.advance(AWAKE_MS);
+      assert.equal(answer.get(room.id)?.activeUntil, kit.clock.now() + ACTIVE_MS);
+      kit.clock.advance(ACTIVE_MS);
       assert.equal((await sync(kit, [[room, { seq: 1 }]])).size, 0);
     });
 
@@ -128,18 +129,18 @@ export function syncContract(open: OpenEngine): void {
       }
     });
 
-    test('skips conversations quiet since then, unless they have a cursor or are awake', async (t) => {
+    test('skips conversations quiet since then, unless they have a cursor or are active', async (t) => {
       const kit = await Kit.open(t, open);
-      const [quiet, awake, named] = [await kit.group('ana', 'bob'), await kit.group('ana', 'bob'), await kit.group('ana', 'bob')];
-      await awake.wake(['ana', 'bob'], kit.clock.now() + 24 * 3_600_000);
-      for (const room of [quiet, named]) await room.wake(['ana', 'bob'], kit.clock.now());
+      const [quiet, active, named] = [await kit.group('ana', 'bob'), await kit.group('ana', 'bob'), await kit.group('ana', 'bob')];
+      await active.activate(['ana', 'bob'], kit.clock.now() + 24 * 3_600_000);
+      for (const room of [quiet, named]) await room.activate(['ana', 'bob'], kit.clock.now());
       await fill(named, 1);
       kit.clock.advance(3_600_000);
       const since = kit.clock.now();
       kit.clock.advance(3_600_000);
-      const active = await kit.group('ana', 'bob');
+      const busy = await kit.group('ana', 'bob');
       const answer = await sync(kit, [[named, { seq: 1 }]], { since });
-      assert.deepEqual([...answer.keys()].sort(), [awake.id, named.id, active.id].sort());
+      assert.deepEqual([...answer.keys()].sort(), [busy.id, named.id, active.id].sort());
       assert.equal(answer.has(quiet.id), false);
     });
 
@@ -184,14 +185,14 @@ export function syncContract(open: OpenEngine): void {
         (await kit.store.joins([{ conversationId: room.id, after: 0, epoch, userIds: ['bob'] }], kit.clock.now()))[0]?.activeFrom;
       await fill(room, 2);
       assert.equal(await from(), 1, 'not confirmed yet');
-      await room.wake(['ana', 'bob'], kit.clock.now() + AWAKE_MS);
+      await room.activate(['ana', 'bob'], kit.clock.now() + ACTIVE_MS);
       await fill(room, 2);
       assert.equal(await from(), 1, 'active');
-      kit.clock.advance(2 * AWAKE_MS);
+      kit.clock.advance(2 * ACTIVE_MS);
       assert.equal(await from(), 6, 'quiet');
       await fill(room, 1);
       assert.equal(await from(), 6, 'being activated again');
-      await room.wake(['ana', 'bob'], kit.clock.now() + AWAKE_MS);
+      await room.activate(['ana', 'bob'], kit.clock.now() + ACTIVE_MS);
       await fill(room, 1);
       assert.equal(await from(), 6, 'active again');
     });

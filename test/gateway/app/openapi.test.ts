@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERRORS } from '../../../shared/errors.ts';
-import { EVENT_NAMES } from '../../../shared/schemas/events.ts';
+import { EVENT_NAMES } from '../../../shared/events.ts';
 import { build } from '../../helpers/gateway.ts';
 
 interface Operation {

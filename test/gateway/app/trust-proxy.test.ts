@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseTrustProxy } from '../../../gateway/plugins/trust-proxy.ts';
+import { parseTrustProxy } from '../../../gateway/http/trust-proxy.ts';
 
 test('reads switches, hops and lists', () => {
   assert.equal(parseTrustProxy('false'), false);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
 import Type, { type TSchema } from 'typebox';
-import { describeValidation } from '../../../gateway/plugins/validation-message.ts';
-import { CreateSession } from '../../../shared/schemas/rest.ts';
+import { describeValidation } from '../../../gateway/http/validation-message.ts';
+import { CreateSession } from '../../../shared/http-schemas.ts';
 
 function describe(schema: TSchema, value: unknown, context?: string): string {
   const validate = new Ajv({ strict: false }).compile(schema);

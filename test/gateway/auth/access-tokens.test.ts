@@ -3,7 +3,7 @@ import { createHmac, createPublicKey } from 'node:crypto';
 import { test } from 'node:test';
 import { exportSPKI, type JWTPayload, SignJWT } from 'jose';
 import { createSigningKey, loadSigningKey } from '../../../gateway/auth/signing-key.ts';
-import { topics } from '../../../shared/schemas/topics.ts';
+import { topics } from '../../../shared/topics.ts';
 import { assertError, build, type TestGateway } from '../../helpers/gateway.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 

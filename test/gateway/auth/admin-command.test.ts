@@ -7,7 +7,7 @@ import { PUBLISH_AHEAD_MS } from '../../../gateway/auth/signing-keys.ts';
 import { assertError, build } from '../../helpers/gateway.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 
-const ADMIN = fileURLToPath(new URL('../../../scripts/admin.ts', import.meta.url));
+const ADMIN = fileURLToPath(new URL('../../../bin/admin.ts', import.meta.url));
 
 /** Runs `npm run admin` beside whatever has the data open. */
 async function admin(dataDir: string, args: string[], env: Record<string, string> = {}) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Scope } from '../../../shared/schemas/rest.ts';
+import type { Scope } from '../../../shared/http-schemas.ts';
 import { assertError, build } from '../../helpers/gateway.ts';
 
 const onBehalfOf = (userId: string) => ({ 'x-on-behalf-of': userId });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_SESSIONS } from '../../../gateway/auth/sessions.ts';
-import { topics } from '../../../shared/schemas/topics.ts';
+import { topics } from '../../../shared/topics.ts';
 import { assertError, build, type TestGateway } from '../../helpers/gateway.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 

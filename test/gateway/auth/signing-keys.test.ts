@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { openEngine } from '../../../engine/open-engine.ts';
+import type { KeyStore } from '../../../engine/store.ts';
 import { createSigningKey } from '../../../gateway/auth/signing-key.ts';
 import { PUBLISH_AHEAD_MS, SigningKeys } from '../../../gateway/auth/signing-keys.ts';
-import { openEngine } from '../../../shared/engine/open-engine.ts';
-import type { KeyStore } from '../../../shared/engine/store.ts';
 import { build } from '../../helpers/gateway.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { openEngine } from '../../../engine/open-engine.ts';
 import { buildGateway } from '../../../gateway/app.ts';
 import { GatewayConfig } from '../../../gateway/config.ts';
-import type { MessagingApi } from '../../../gateway/messaging-api.ts';
-import { loadConfig } from '../../../shared/config.ts';
-import { openEngine } from '../../../shared/engine/open-engine.ts';
+import type { MessagingApi } from '../../../gateway/messaging-client/messaging-api.ts';
+import { loadConfig } from '../../../shared/service/config.ts';
 import { RedisCluster, type RedisNode, redisAvailable, startRedis, startRedisCluster } from '../../helpers/redis-server.ts';
 
 const noMessaging = { ready: async () => {}, close: async () => {}, queueDepth: 0 } as unknown as MessagingApi;

@@ -21,7 +21,7 @@ export interface Server extends Target {
   stop(): Promise<void>;
 }
 
-const START = fileURLToPath(new URL('../../../scripts/start.ts', import.meta.url));
+const START = fileURLToPath(new URL('../../../bin/start.ts', import.meta.url));
 
 /** The server named by CONNECT_CHAT_DEMO (the path of a demo.json), or else one of our own. */
 export async function reachServer(): Promise<Server> {

@@ -39,12 +39,12 @@ export class Wire {
       socket.on('close', (code, reason) => {
         this.ended = true;
         resolve({ code, reason: reason.toString() });
-        this.wake();
+        this.wakeUp();
       });
     });
     socket.on('message', (data) => {
       this.frames.push(JSON.parse(data.toString()) as Frame);
-      this.wake();
+      this.wakeUp();
     });
     socket.on('error', () => {});
   }
@@ -94,7 +94,7 @@ export class Wire {
 
   /** The next frame, from where the last call left off, for which this holds. Frames in between are passed over. */
   async next(matches: (frame: Frame) => boolean): Promise<Frame> {
-    const deadline = setTimeout(() => this.wake(), PATIENCE_MS);
+    const deadline = setTimeout(() => this.wakeUp(), PATIENCE_MS);
     const until = Date.now() + PATIENCE_MS;
     try {
       for (;;) {
@@ -132,7 +132,7 @@ export class Wire {
   async reply(ref: unknown): Promise<Frame> {
     const isReply = (frame: Frame): boolean => frame.ref === ref && ['ok', 'error', 'pong', 'sync.done'].includes(frame.type);
     const until = Date.now() + PATIENCE_MS;
-    const deadline = setTimeout(() => this.wake(), PATIENCE_MS);
+    const deadline = setTimeout(() => this.wakeUp(), PATIENCE_MS);
     try {
       for (;;) {
         const found = this.frames.find(isReply);
@@ -199,7 +199,7 @@ export class Wire {
     this.socket.terminate();
   }
 
-  private wake(): void {
+  private wakeUp(): void {
     for (const resume of this.waiting) resume();
     this.waiting.clear();
   }

@@ -1,0 +1,73 @@
+import type { Clock } from '../shared/service/clock.ts';
+import { CLOCK_SKEW_MS } from '../shared/service/clock.ts';
+import type { Bus } from './bus.ts';
+import type { Store } from './store.ts';
+
+/** A store and a bus that belong together: what the store appends it publishes on the bus. */
+export interface Engine {
+  readonly kind: 'embedded' | 'redis';
+  readonly store: Store;
+  readonly bus: Bus;
+  close(): Promise<void>;
+}
+
+/** How long a conversation stays active after it was last activated, ms. */
+export const ACTIVE_MS = 60 * 60_000;
+/** A conversation is listed as active for this long after its time, ms: a process with a slow clock may still append to it without activating it. */
+export const LISTED_AFTER_MS = CLOCK_SKEW_MS + 30_000;
+/** Gateways follow a topic for this long after its time, ms: longer than any process lists the conversation as active. */
+export const ACTIVE_MARGIN_MS = 2 * LISTED_AFTER_MS;
+
+/** Events one join answers at most. */
+export const JOIN_EVENTS = 1000;
+
+/** Limits the store enforces; the same in every process. */
+export interface StoreLimits {
+  /** Members of one group. */
+  groupMaxMembers: number;
+  /** Receipts are published only in conversations up to this size. */
+  receiptMaxMembers: number;
+}
+
+export const DEFAULT_LIMITS: StoreLimits = { groupMaxMembers: 5000, receiptMaxMembers: 100 };
+
+/** The variables an engine reads; a service's whole config has them. */
+export interface EngineConfig {
+  REDIS_URL?: string | undefined;
+  REDIS_CLUSTER_URLS?: string | undefined;
+  REDIS_USERNAME?: string | undefined;
+  REDIS_PASSWORD?: string | undefined;
+  REDIS_TLS_CA_FILE?: string | undefined;
+  REDIS_MIN_REPLICA_ACKS?: number | undefined;
+  REDIS_REPLICA_TIMEOUT_MS?: number | undefined;
+  REDIS_KEY_PREFIX?: string | undefined;
+  GROUP_MAX_MEMBERS?: number | undefined;
+  RECEIPT_MAX_MEMBERS?: number | undefined;
+}
+
+/** Where an engine tells what an operator should know; pino and Fastify loggers fit. */
+export interface EngineLog {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+/** What an engine is opened with beside the environment. */
+export interface EngineOptions {
+  /** Folder of the embedded engine; made when missing. */
+  dataDir?: string;
+  /** Open the embedded data beside a running server: sessions and keys only, no lock, and a bus of its own. For administration. */
+  shareData?: boolean;
+  clock?: Clock;
+  /** Default: GROUP_MAX_MEMBERS and RECEIPT_MAX_MEMBERS of the config, then DEFAULT_LIMITS. */
+  limits?: Partial<StoreLimits>;
+  log?: EngineLog;
+}
+
+/** The limits in force, from the options, the config, or the defaults. */
+export function resolveLimits(config: EngineConfig, options: EngineOptions): StoreLimits {
+  return {
+    groupMaxMembers: options.limits?.groupMaxMembers ?? config.GROUP_MAX_MEMBERS ?? DEFAULT_LIMITS.groupMaxMembers,
+    receiptMaxMembers: options.limits?.receiptMaxMembers ?? config.RECEIPT_MAX_MEMBERS ?? DEFAULT_LIMITS.receiptMaxMembers,
+  };
+}

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import { ACTIVE_MS } from '../engine.ts';
+
+/**
+ * The server-side functions, under names that carry a hash of their source: several versions of this program can share a server,
+ * each calling its own, and none overwrites another's. Libraries of versions no longer run may be removed with FUNCTION DELETE.
+ */
+export interface FunctionLibrary {
+  /** Name of the library, `connect_chat_<hash>`. */
+  name: string;
+  /** What FUNCTION LOAD takes. */
+  code: string;
+  /** The full name of one of its functions. */
+  fn(name: string): string;
+}
+
+/** Makes a library out of Lua source with the placeholders `@VERSION@` and `@ACTIVE_MS@`. */
+export function makeLibrary(source: string): FunctionLibrary {
+  const filled = source.replaceAll('@ACTIVE_MS@', String(ACTIVE_MS));
+  const version = createHash('sha256').update(filled).digest('hex').slice(0, 12);
+  const name = `connect_chat_${version}`;
+  return { name, code: filled.replaceAll('@VERSION@', version), fn: (short) => `${name}_${short}` };
+}
+
+/** The library this version of the program calls. */
+export const LIBRARY: FunctionLibrary = makeLibrary(readFileSync(new URL('./library.lua', import.meta.url), 'utf8'));
+
+/** Puts the library on one primary, unless it is there; its replicas get it by replication. */
+export async function loadLibrary(client: Redis, library: FunctionLibrary): Promise<void> {
+  try {
+    await client.call('FUNCTION', 'LOAD', library.code);
+  } catch (error) {
+    // It was there before; or a server that is full, or a user without the right to load, serves with what it has.
+    if (!(await isLoaded(client, library))) throw error;
+  }
+}
+
+async function isLoaded(client: Redis, library: FunctionLibrary): Promise<boolean> {
+  return client.call('FCALL_RO', library.fn('loaded'), 0).then(
+    () => true,
+    () => false,
+  );
+}

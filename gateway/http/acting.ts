@@ -1,0 +1,22 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import type { Scope } from '../../shared/http-schemas.ts';
+import { UserId } from '../../shared/primitives.ts';
+
+/** Runs after identification and rate limiting, before the body is read. */
+export function actingUser(app: FastifyInstance, scope: Scope) {
+  return {
+    preParsing: async (request: FastifyRequest): Promise<void> => {
+      request.actorId = app.auth.actorOf(request, scope);
+    },
+  };
+}
+
+/** What the document says of such a route. */
+export function securedBy(scope: Scope) {
+  return { security: [{ accessToken: [] }, { partnerKey: [scope] }] };
+}
+
+export const OnBehalfOf = Type.Object({
+  'x-on-behalf-of': Type.Optional(Type.String({ ...UserId, description: 'With a partner key: the user to act for' })),
+});

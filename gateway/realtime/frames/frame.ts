@@ -1,0 +1,50 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Command } from '../../../shared/commands.ts';
+import { ChatError } from '../../../shared/errors.ts';
+import type { ClientFrameOf, ClientFrameType, Ref } from '../../../shared/frames.ts';
+import type { Clock } from '../../../shared/service/clock.ts';
+import type { GatewayConfig } from '../../config.ts';
+import type { MessagingApi } from '../../messaging-client/messaging-api.ts';
+import type { TopicJoiner } from '../delivery/topic-joiner.ts';
+import type { TopicRegistry } from '../delivery/topic-registry.ts';
+import type { UserDirectory } from '../delivery/user-directory.ts';
+import type { TokenVerifier } from '../hub.ts';
+import type { RealtimeMetrics } from '../metrics.ts';
+import type { PresenceWatch } from '../presence/presence-watch.ts';
+import type { Connection } from '../transport/connection.ts';
+
+/** What the handlers of frames work with; one object per process. */
+export interface FrameContext {
+  messaging: MessagingApi;
+  clock: Clock;
+  log: FastifyBaseLogger;
+  config: GatewayConfig;
+  metrics: RealtimeMetrics;
+  tokens: TokenVerifier;
+  users: UserDirectory;
+  topics: TopicRegistry;
+  joiner: TopicJoiner;
+  presence: PresenceWatch;
+}
+
+/** Carries out one type of frame, already checked against its schema. What it throws becomes the `error` reply. */
+export type FrameHandler<N extends ClientFrameType> = (
+  context: FrameContext,
+  connection: Connection,
+  frame: ClientFrameOf<N>,
+) => void | Promise<void>;
+
+/** Hands a command to messaging and answers the client with its outcome. */
+export function forward(context: FrameContext, connection: Connection, ref: Ref | undefined, command: Command): void {
+  context.messaging.execute(command).then(
+    ({ ok: _, ...result }) => connection.ok(ref, result),
+    (error: unknown) => replyError(context, connection, ref, error),
+  );
+}
+
+export function replyError(context: FrameContext, connection: Connection, ref: Ref | undefined, error: unknown): void {
+  const known = ChatError.from(error);
+  if (known.code === 'CHAT_ERR_INTERNAL') context.log.error({ err: error, connectionId: connection.id }, 'a frame failed');
+  context.metrics.frameErrors.inc({ code: known.code });
+  connection.error(ref, known);
+}

@@ -1,6 +1,0 @@
-import type { MessagingApi } from '../messaging-api.ts';
-
-/** What routes that reach the chat logic are given. */
-export interface ChatRouteOptions {
-  messaging: MessagingApi;
-}

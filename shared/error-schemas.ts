@@ -1,0 +1,30 @@
+import Type, { type Static } from 'typebox';
+import { ERRORS } from './errors.ts';
+
+export const ErrorCodeSchema = Type.String({
+  enum: Object.keys(ERRORS),
+  description: 'Stable name of the error, see docs/reference/errors.md',
+  examples: ['CHAT_ERR_NOT_MEMBER'],
+});
+
+export const ErrorBodySchema = Type.Object({
+  code: ErrorCodeSchema,
+  message: Type.String({ examples: ['You are not a member of this conversation'] }),
+  temporary: Type.Boolean({ description: 'The same call may succeed later', examples: [false] }),
+  retryAfterMs: Type.Optional(Type.Integer({ minimum: 0, description: 'Wait this long before the same call, in ms' })),
+  requestId: Type.Optional(Type.String({ description: 'Names this request in the server log' })),
+});
+
+/** The one envelope of every failed call. */
+export const ErrorEnvelope = Type.Object(
+  { error: ErrorBodySchema },
+  {
+    description: 'Every failed call answers with this',
+    examples: [
+      {
+        error: { code: 'CHAT_ERR_NOT_MEMBER', message: 'You are not a member of this conversation', temporary: false, requestId: 'req-1a' },
+      },
+    ],
+  },
+);
+export type ErrorEnvelope = Static<typeof ErrorEnvelope>;
