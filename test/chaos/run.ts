@@ -161,7 +161,8 @@ class Run {
     this.faults.push(fault);
     const begin = history.now;
     history.write({ kind: 'fault', fault, phase: 'begin', detail: JSON.stringify(params) });
-    const expected: { text: string; processes: string[] }[] = [];
+    const expected: { text: string; processes: readonly { name: string }[] }[] = [];
+    const before = world.services;
     const context: FaultContext = {
       get cluster() {
         return parts.cluster();
@@ -174,13 +175,18 @@ class Run {
         return calls;
       },
       ...{ load, drainSeconds: this.#options.shape.drainSeconds },
-      expectLog: (text, processes) => expected.push({ text, processes: processes.map(({ name }) => name) }),
+      expectLog: (text, processes) => expected.push({ text, processes }),
       calm: () => this.#calm(load),
     };
     let detail = 'failed';
     try {
       detail = await kindOf(fault).inject(context, params);
-      for (const lines of expected) history.write({ kind: 'expects', fault, since: begin, ...lines });
+      // A fault of the same step may have replaced some of them: their successors were there for a part of the time.
+      const successors = world.services.filter(({ name }) => !before.some((one) => one.name === name));
+      for (const { text, processes } of expected) {
+        const names = new Set([...processes, ...successors].map(({ name }) => name));
+        history.write({ kind: 'expects', fault, since: begin, text, processes: [...names] });
+      }
     } catch (error) {
       throw new Error(`step ${step}, ${fault} ${JSON.stringify(params)}: ${(error as Error).message}`, { cause: error });
     } finally {

@@ -11,6 +11,8 @@ export interface World {
   /** What it is made of, for people. */
   readonly about: string;
   processes(): Promise<RunningProcess[]>;
+  /** The processes of gateways and messaging, by name. */
+  readonly services: readonly { name: string }[];
   /** Resolves when everything that runs is ready, and the balancers know. */
   balanced(): Promise<void>;
   stop(): Promise<void>;

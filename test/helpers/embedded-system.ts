@@ -124,6 +124,10 @@ export class EmbeddedSystem {
     return this.running ? [{ name: NAME, adminUrl, pid: (await this.#process?.pid()) ?? 0 }] : [];
   }
 
+  get services(): { name: string }[] {
+    return [{ name: NAME }];
+  }
+
   balanced(): Promise<void> {
     return this.ready();
   }

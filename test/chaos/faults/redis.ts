@@ -96,6 +96,12 @@ const slowDisk = fault({
   },
 });
 
+/** How many commands a node has refused so, since it was started. Where nobody asked for anything, nobody is refused, and nothing is logged. */
+async function refusals(node: RedisNode, code: string): Promise<number> {
+  const told = await node.admin.info('errorstats');
+  return Number(new RegExp(`errorstat_${code}:count=(\\d+)`).exec(told)?.[1] ?? 0);
+}
+
 const outOfMemory = fault({
   parts: ['redis'],
   draw: (draw) => ({ shard: drawNumber(draw.random, SHARDS), all: draw.random() < 0.3, ms: drawMs(draw) }),
@@ -103,10 +109,12 @@ const outOfMemory = fault({
     const { cluster, expectLog } = context;
     const pair = await pairOf(context, shard);
     const nodes = all ? cluster.redis.nodes : [pair.primary, pair.replica];
-    expectLog('OOM|Redis refuses', cluster.services);
+    const refused = async () => (await Promise.all(nodes.map((node) => refusals(node, 'OOM')))).reduce((sum, count) => sum + count, 0);
+    const before = await refused();
     const limit = (bytes: number) => Promise.all(nodes.map((node) => node.admin.config('SET', 'maxmemory', bytes)));
     await limit(1);
     await pause(ms).finally(() => limit(0));
+    if ((await refused()) > before) expectLog('OOM|Redis refuses', cluster.services);
     return `${all ? 'every node' : `shard ${shard}`} may take no more, for ${ms} ms`;
   },
 });
@@ -118,7 +126,7 @@ const diskFull = fault({
   inject: async (context, { shard, fsync, ms }) => {
     const { cluster, expectLog } = context;
     const { primary } = await pairOf(context, shard);
-    expectLog(fsync === 'always' ? REDIS_TROUBLE : 'MISCONF|Redis refuses', cluster.services);
+    const before = await refusals(primary, 'MISCONF');
     await primary.admin.config('SET', 'appendfsync', fsync);
     primary.limitFiles(1);
     await pause(ms);
@@ -126,8 +134,11 @@ const diskFull = fault({
       () => false,
       () => true,
     );
-    if (ended) await primary.restart();
-    else {
+    if (ended) {
+      expectLog(REDIS_TROUBLE, cluster.services);
+      await primary.restart();
+    } else {
+      if ((await refusals(primary, 'MISCONF')) > before) expectLog('MISCONF|Redis refuses', cluster.services);
       primary.limitFiles(undefined);
       await until(
         async () => (await primary.admin.config('SET', 'appendfsync', 'always')) === 'OK',
