@@ -308,7 +308,7 @@ export class ChatClient {
     if (this.background) send('client.state', { state: 'background' }).catch(() => {});
     this.outbox.start(send);
     this.receipts.start(send);
-    this.presence.start(send);
+    this.presence.start((type, fields, onReply) => connection.request(type, fields, undefined, onReply));
     this.link.live(connection);
   }
 

@@ -89,8 +89,16 @@ export class Connection {
 
   /**
    * Sends a frame and waits for the reply with its ref. Rejects with the server's error, CLIENT_TIMEOUT or CLIENT_CONNECTION_LOST.
+   *
+   * Frames that follow the reply may be handled before what waits for the promise goes on: several can come in one packet. A reply that
+   * says how something stands, which a later frame may change, needs `onReply`: it is called before the next frame is handled.
    */
-  request<T extends ClientFrameType>(type: T, fields: ClientFrameFields[T], replyMs = this.timeouts.replyMs): Promise<Reply> {
+  request<T extends ClientFrameType>(
+    type: T,
+    fields: ClientFrameFields[T],
+    replyMs = this.timeouts.replyMs,
+    onReply?: (reply: Reply) => void,
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const pacer = this.pacer;
       if (this.closed || pacer === undefined) return reject(connectionLost());
@@ -100,7 +108,11 @@ export class Connection {
       if (limit > 0 && utf8Length(text) > limit) {
         return reject(new ChatClientError('CHAT_ERR_TOO_LARGE', `The frame is larger than the ${limit} bytes this server takes`));
       }
-      const waiting: Waiting = { resolve, reject, timer: undefined };
+      const answer = (reply: Reply): void => {
+        onReply?.(reply);
+        resolve(reply);
+      };
+      const waiting: Waiting = { resolve: answer, reject, timer: undefined };
       this.waiting.set(ref, waiting);
       const taken = pacer.run(() => {
         waiting.timer = this.clock.setTimeout(() => {

@@ -6,7 +6,12 @@ import type { PresenceState, ServerFrameOf } from './wire.ts';
 /** Users one frame may name. */
 const CHUNK = 200;
 
-type Send = (type: 'presence.watch' | 'presence.unwatch', fields: { userIds: string[] }) => Promise<Reply>;
+/** `onReply` is called before any frame that came after the reply is handled. */
+type Send = (
+  type: 'presence.watch' | 'presence.unwatch',
+  fields: { userIds: string[] },
+  onReply?: (reply: Reply) => void,
+) => Promise<Reply>;
 
 /** Surroundings of the presence watch. */
 export interface PresenceWatchOptions extends Retrying {
@@ -58,8 +63,10 @@ export class PresenceWatch {
     const wanted = chunk.filter((userId) => this.userIds.has(userId));
     if (send === undefined || wanted.length === 0) return;
     try {
-      const { presence } = (await send('presence.watch', { userIds: wanted })) as ServerFrameOf<'ok'>;
-      for (const one of presence ?? []) this.options.onPresence(one);
+      // Who comes or goes right after the reply is told by the next frame, which must have the last word.
+      await send('presence.watch', { userIds: wanted }, (reply) => {
+        for (const one of (reply as ServerFrameOf<'ok'>).presence ?? []) this.options.onPresence(one);
+      });
     } catch (cause) {
       const error = cause as ChatClientError;
       if (this.send !== send) return;

@@ -135,12 +135,13 @@ export class ChatLoad {
   }
 
   async allLive(timeoutMs: number): Promise<void> {
-    const lagging = (): Device[] => this.devices.filter(({ state, wanted }) => wanted && state !== 'live');
+    const lagging = (): Device[] =>
+      this.devices.filter(({ state, wanted, isReadingBack }) => wanted && (state !== 'live' || isReadingBack));
     await until(
       () => lagging().length === 0,
       () =>
         `every device is live again: ${lagging()
-          .map(({ name, state }) => `${name} is ${state}`)
+          .map(({ name, state, isReadingBack }) => `${name} is ${state}${isReadingBack ? ' and reads what was before' : ''}`)
           .join(', ')}`,
       timeoutMs,
     );

@@ -48,6 +48,7 @@ export class Device {
   #socket: WebSocket | undefined;
   /** It was told to stay away. */
   #left = false;
+  #readingBack = 0;
 
   constructor(options: DeviceOptions) {
     const { name, userId, history } = options;
@@ -248,8 +249,22 @@ export class Device {
     return this.#readUpTo(conversation, head);
   }
 
-  /** Pages the log up to where events go on by themselves. Put out meanwhile, it starts over when it is let in again. */
+  /** Whether it reads what is before its place in some conversation; later events wait for that. */
+  get isReadingBack(): boolean {
+    return this.#readingBack > 0;
+  }
+
   async #readUpTo(conversation: string, head: number): Promise<void> {
+    this.#readingBack += 1;
+    try {
+      await this.#page(conversation, head);
+    } finally {
+      this.#readingBack -= 1;
+    }
+  }
+
+  /** Pages the log up to where events go on by themselves. Put out meanwhile, it starts over when it is let in again. */
+  async #page(conversation: string, head: number): Promise<void> {
     for (let after = 0; after < head; ) {
       const page = await this.client.history(conversation, { after, limit: 200 }).catch((error: { temporary: boolean }) => {
         if (error.temporary) return undefined;

@@ -88,6 +88,19 @@ test('watched users are told as they stand, asked for again on the next connecti
   assert.deepEqual(next.last('presence.watch').userIds, ['bob']);
 });
 
+test('who comes right after the answer to a watch is online, although both come in one packet', async (t) => {
+  const h = harness(t);
+  const socket = await h.live(page(3));
+  h.client.watchPresence(['bob']);
+  socket.push({ type: 'ok', ref: socket.last('presence.watch').ref, presence: [{ userId: 'bob', online: false }] });
+  socket.push({ type: 'presence', userId: 'bob', online: true });
+  await settle();
+  assert.deepEqual(
+    h.payloads('presence').map(({ online }) => online),
+    [false, true],
+  );
+});
+
 test('more users than a frame may name are asked for in several', async (t) => {
   const h = harness(t);
   h.client.watchPresence(Array.from({ length: 450 }, (_, i) => `user-${i}`));
