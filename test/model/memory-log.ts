@@ -41,6 +41,8 @@ export class MemoryLog {
   #state: State;
   #history: State[] = [];
   #forks: Position[] = [];
+  /** What each epoch had in common with the earlier ones when it began. */
+  readonly #begun = new Map<string, readonly Position[]>();
   /** It lost its tail, perhaps, and nobody has noticed yet. */
   isForkDue = false;
   /** The logs of earlier epochs as they were when they ended: what was heard of them was heard. */
@@ -137,6 +139,12 @@ export class MemoryLog {
     const { head } = this;
     this.#forks = [...this.#forks.map((fork) => ({ ...fork, seq: Math.min(fork.seq, head) })), { epoch: this.epoch, seq: head }];
     this.epoch = `e${this.#forks.length + 1}`;
+    this.#begun.set(this.epoch, this.#forks);
+  }
+
+  /** Whether an epoch, when it began, held what was seen up to this position. What the log lost since does not make that untrue. */
+  didContinue({ epoch: earlier, seq }: Position, epoch: string): boolean {
+    return this.#begun.get(epoch)?.some((fork) => fork.epoch === earlier && seq <= fork.seq) === true;
   }
 
   /** Whether the log goes on from what was seen up to this position. */

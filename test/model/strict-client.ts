@@ -114,8 +114,9 @@ export class StrictClient {
       const place = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
       // Who goes back gives up what came after, which may be lost.
       const named = this.isSyncing ? this.#named.get(conversationId) : undefined;
-      if (named !== undefined && named.seq < cursor.seq && !log.goesOnFrom(cursor)) cursor = { ...named };
-      if (log.epoch === epoch) this.#check(log.goesOnFrom(cursor), `lost history: ${place} was told that it goes on as ${epoch}`);
+      if (named !== undefined && named.seq < cursor.seq && !log.didContinue(cursor, epoch)) cursor = { ...named };
+      // An answer on its way does not know that the log has lost more since: a later answer tells that.
+      this.#check(log.didContinue(cursor, epoch), `lost history: ${place} was told that it goes on as ${epoch}`);
       cursor = { epoch, seq: cursor.seq };
     }
     if (cursor === undefined || page.truncated || (this.isSyncing && !this.#named.has(conversationId))) {
