@@ -11,6 +11,7 @@ interface Waiting {
  */
 export class Pending {
   #waiting: Waiting[] = [];
+  #held: Waiting[] = [];
   readonly #settle: () => Error;
 
   /** @param failure makes the error of a call that was lost. */
@@ -18,6 +19,7 @@ export class Pending {
     this.#settle = failure;
   }
 
+  /** Without those that are held. */
   get size(): number {
     return this.#waiting.length;
   }
@@ -53,8 +55,22 @@ export class Pending {
     this.#take(k)?.fail();
   }
 
+  /** Everything else may overtake this one until the held ones are released. */
+  hold(k: number): void {
+    const held = this.#take(k);
+    if (held !== undefined) this.#held.push(held);
+  }
+
+  release(): void {
+    this.#waiting.push(...this.#held);
+    this.#held = [];
+  }
+
   /** A process died: nothing it asked for will be answered. What is on its way may still be carried out. */
   abandon(owner: unknown, lost: boolean): void {
+    const held = this.#held.filter((one) => one.owner === owner);
+    this.#held = this.#held.filter((one) => one.owner !== owner);
+    this.#waiting.push(...held);
     const own = this.#waiting.filter((one) => one.owner === owner);
     this.#waiting = this.#waiting.filter((one) => one.owner !== owner);
     if (!lost) for (const one of own) one.go();
