@@ -155,6 +155,12 @@ export class MemoryLog {
     return fork !== undefined && seq <= fork.seq;
   }
 
+  /** Whether the log is without something that was seen up to this position. Unlike a question of a gateway it makes no fork. */
+  hasLost({ epoch, seq }: Position): boolean {
+    const shared = epoch === this.epoch ? this.head : (this.#forks.find((fork) => fork.epoch === epoch)?.seq ?? 0);
+    return seq > Math.min(shared, this.head);
+  }
+
   events(after: number, limit: number): string[] {
     const texts: string[] = [];
     for (let seq = after + 1; seq <= this.head && texts.length < limit; seq++) texts.push(this.text(seq));

@@ -85,6 +85,16 @@ export class StrictClient {
     const { conversationId, seq, epoch } = event;
     const cursor = this.cursors.get(conversationId);
     const where = `${this.userId} in ${conversationId} at ${cursor?.epoch} ${cursor?.seq}`;
+    // The log has lost what this device has had last, and does not know yet: the device drops what it has, as the protocol says.
+    if (
+      cursor !== undefined &&
+      epoch === cursor.epoch &&
+      seq <= cursor.seq &&
+      (this.#logs.get(conversationId) as MemoryLog).hasLost(cursor)
+    ) {
+      this.#mayHear(event, where);
+      return;
+    }
     if (cursor !== undefined && epoch === cursor.epoch) {
       this.#check(seq > cursor.seq, `double: ${where} was given ${seq} again`);
       this.#check(seq === cursor.seq + 1, `gap: ${where} was given ${seq}`);
@@ -109,7 +119,9 @@ export class StrictClient {
     let cursor = this.cursors.get(conversationId);
     this.#asked.delete(conversationId);
     if (page.continues !== undefined) this.#names.set(conversationId, new Set(this.#names.get(conversationId)).add(page.continues));
-    if (cursor !== undefined && page.continues === cursor.epoch) {
+    if (cursor !== undefined && page.continues === cursor.epoch && cursor.seq > head) {
+      cursor = { epoch, seq: (page.events[0]?.seq ?? head + 1) - 1 };
+    } else if (cursor !== undefined && page.continues === cursor.epoch) {
       const log = this.#logs.get(conversationId) as MemoryLog;
       const place = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
       // Who goes back gives up what came after, which may be lost.
