@@ -41,7 +41,7 @@ export class StrictClient {
       case 'sync.reset':
         this.#asked.delete(frame.conversationId);
         this.#names.delete(frame.conversationId);
-        this.cursors.set(frame.conversationId, { epoch: frame.epoch, seq: frame.head });
+        this.#goTo(frame.conversationId, { epoch: frame.epoch, seq: frame.head });
         break;
       case 'conversation':
         if (frame.change === 'removed') this.#removed(frame);
@@ -77,6 +77,12 @@ export class StrictClient {
     this.#asked.delete(conversationId);
   }
 
+  /** Its place is known again, so an earlier one means nothing any more. */
+  #goTo(conversationId: string, cursor: Position): void {
+    this.outOfOtherHistory.delete(conversationId);
+    this.cursors.set(conversationId, cursor);
+  }
+
   #check(holds: boolean, violation: string): void {
     if (!holds) this.violations.push(violation);
   }
@@ -100,7 +106,7 @@ export class StrictClient {
       this.#check(seq === cursor.seq + 1, `gap: ${where} was given ${seq}`);
     }
     this.#mayHear(event, where);
-    this.cursors.set(conversationId, { epoch, seq });
+    this.#goTo(conversationId, { epoch, seq });
   }
 
   /** Who was put out before this event may hear it only if let in again since, by an event of the same history. */
@@ -134,7 +140,7 @@ export class StrictClient {
     if (cursor === undefined || page.truncated || (this.isSyncing && !this.#named.has(conversationId))) {
       // It reads by itself up to the head, unless it is there already. So it does when its sync did not say what it has.
       const seq = cursor !== undefined && cursor.epoch === epoch ? Math.max(cursor.seq, head) : head;
-      this.cursors.set(conversationId, { epoch, seq });
+      this.#goTo(conversationId, { epoch, seq });
       return;
     }
     const where = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
@@ -150,13 +156,12 @@ export class StrictClient {
       cursor = { epoch, seq };
     }
     this.#check(cursor.seq >= head, `gap: ${where} was given a page up to ${head}`);
-    this.cursors.set(conversationId, cursor);
+    this.#goTo(conversationId, cursor);
   }
 
   #added({ conversationId }: Frame): void {
     const place = this.outOfOtherHistory.get(conversationId);
-    this.outOfOtherHistory.delete(conversationId);
-    if (place !== undefined && !this.cursors.has(conversationId)) this.cursors.set(conversationId, place);
+    if (place !== undefined) this.#goTo(conversationId, place);
   }
 
   #removed({ conversationId, seq, epoch }: Frame): void {
