@@ -339,6 +339,12 @@ export class DeliveryWorld {
     }
   }
 
+  /** Everything goes on, but one answer on the way is slow. */
+  async stall(k: number): Promise<void> {
+    this.pending.holdAnswer(k);
+    await this.flow();
+  }
+
   #step(): void {
     for (let left = this.messagesInFlight; left > 0; left--) this.deliver(0, 'once');
     for (let left = this.pending.size; left > 0; left--) this.pending.step(0);

@@ -32,7 +32,8 @@ export const STEPS: Record<string, { weight: number; run: (world: DeliveryWorld,
   failOver: { weight: 1, run: (world, k, c) => world.failOver(conversation(c), k % 4) },
   hold: { weight: 6, run: (world, k) => world.pending.hold(k) },
   release: { weight: 2, run: (world) => world.pending.release() },
-  flow: { weight: 4, run: (world) => world.flow() },
+  flow: { weight: 3, run: (world) => world.flow() },
+  stall: { weight: 3, run: (world, k) => world.stall(k) },
   quiet: { weight: 2, run: (world) => world.quiet().then(() => assertHeard(world)) },
   moment: { weight: 3, run: (world) => world.pass(500) },
   minute: { weight: 2, run: (world) => world.pass(60_000) },
@@ -59,10 +60,11 @@ const COMING_AND_GOING: Record<string, number> = {
   remove: 6,
   add: 7,
   syncAgain: 2,
-  kill: 3,
-  hold: 6,
+  kill: 6,
+  hold: 4,
   release: 2,
-  flow: 5,
+  flow: 3,
+  stall: 5,
   quiet: 2,
   halfHour: 1,
 };
@@ -83,9 +85,9 @@ function schedule(weights: Record<string, number>, excluded: readonly string[]):
 function schedules(excluded: readonly string[]): fc.Arbitrary<Step[]> {
   const all = Object.fromEntries(Object.entries(STEPS).map(([op, { weight }]) => [op, weight]));
   return fc.oneof(
-    schedule(all, excluded),
-    schedule(all, [...excluded, ...LOSSES]),
-    schedule({ ...COMING_AND_GOING, failOver: 1 }, excluded),
+    { weight: 1, arbitrary: schedule(all, excluded) },
+    { weight: 1, arbitrary: schedule(all, [...excluded, ...LOSSES]) },
+    { weight: 2, arbitrary: schedule({ ...COMING_AND_GOING, failOver: 1 }, excluded) },
   );
 }
 

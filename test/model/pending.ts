@@ -12,6 +12,8 @@ interface Waiting {
 export class Pending {
   #waiting: Waiting[] = [];
   #held: Waiting[] = [];
+  /** Calls that are carried out before one whose answer is held; negative: none is. */
+  #untilHeld = -1;
   readonly #settle: () => Error;
 
   /** @param failure makes the error of a call that was lost. */
@@ -35,7 +37,8 @@ export class Pending {
         this.#waiting.push({ owner, go: () => reject(error), fail });
         return;
       }
-      this.#waiting.push({ owner, go: () => resolve(value), fail });
+      const isHeld = this.#untilHeld-- === 0;
+      (isHeld ? this.#held : this.#waiting).push({ owner, go: () => resolve(value), fail });
     };
     this.#waiting.push({ owner, go, fail });
     return promise;
@@ -61,7 +64,13 @@ export class Pending {
     if (held !== undefined) this.#held.push(held);
   }
 
+  /** Of the calls carried out from now on, the answer to this one is held. */
+  holdAnswer(k: number): void {
+    this.#untilHeld = k;
+  }
+
   release(): void {
+    this.#untilHeld = -1;
     this.#waiting.push(...this.#held);
     this.#held = [];
   }
