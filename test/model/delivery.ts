@@ -18,9 +18,14 @@ export const STEPS: Record<string, { weight: number; run: (world: DeliveryWorld,
   send: { weight: 10, run: (world, k, c) => change(world, c, k, 'message.created', user(k), { text: 'x' }) },
   connect: { weight: 8, run: (world, k) => world.connect(k) },
   remove: { weight: 4, run: (world, k, c) => change(world, c, k, 'member.removed', 'ana', { userId: member(k) }) },
-  add: {
-    weight: 5,
-    run: (world, k, c) => change(world, c, k, 'member.added', 'ana', { members: [{ userId: member(k), role: 'member' }] }),
+  add: { weight: 5, run: (world, k, c) => letIn(world, k, c) },
+  /** A process lets a member in, and dies before it has told anyone. */
+  addAndDie: {
+    weight: 1,
+    run: (world, k, c) => {
+      letIn(world, k, c);
+      world.killProcess(k, c === 0);
+    },
   },
   syncAgain: { weight: 3, run: (world, k, c) => world.sync(k, c) },
   disconnect: { weight: 2, run: (world, k) => world.disconnect(k) },
@@ -33,7 +38,7 @@ export const STEPS: Record<string, { weight: number; run: (world: DeliveryWorld,
   hold: { weight: 6, run: (world, k) => world.pending.hold(k) },
   release: { weight: 2, run: (world) => world.pending.release() },
   flow: { weight: 3, run: (world) => world.flow() },
-  stall: { weight: 3, run: (world, k) => world.stall(k) },
+  stall: { weight: 3, run: (world, k) => world.stall(k % 6) },
   quiet: { weight: 2, run: (world) => world.quiet().then(() => assertHeard(world)) },
   moment: { weight: 3, run: (world) => world.pass(500) },
   minute: { weight: 2, run: (world) => world.pass(60_000) },
@@ -49,23 +54,28 @@ const conversation = (c: number): string => CONVERSATIONS[c === 3 ? 1 : 0] as st
 const change = (world: DeliveryWorld, c: number, k: number, ...event: [Parameters<DeliveryWorld['change']>[2], string, object]): void =>
   world.change(conversation(c), k, ...event);
 
+function letIn(world: DeliveryWorld, k: number, c: number): void {
+  change(world, c, k, 'member.added', 'ana', { members: [{ userId: member(k), role: 'member' }] });
+}
+
 /** Losses that nobody is told of. Without them nobody may wait for a round of checks. */
 const LOSSES = ['lose', 'fail', 'minute'];
 /** Little but coming and going, slow calls and processes that die: these meet each other more often than in a day of everything. */
 const COMING_AND_GOING: Record<string, number> = {
-  call: 12,
-  calls: 6,
+  call: 10,
+  calls: 5,
   deliver: 6,
   send: 6,
   remove: 6,
-  add: 7,
+  add: 6,
   syncAgain: 2,
-  kill: 6,
+  addAndDie: 4,
+  kill: 2,
   hold: 4,
   release: 2,
   flow: 3,
-  stall: 5,
-  quiet: 2,
+  stall: 6,
+  quiet: 5,
   halfHour: 1,
 };
 
