@@ -122,7 +122,10 @@ export class Feed {
     const { conversationId } = this;
     const known = live && !this.gone && page.epoch === this.epoch && page.head <= this.last;
     this.admit();
-    if (page.continues !== undefined && page.continues === this.epoch && page.epoch !== this.epoch) this.rename(page.epoch);
+    // The log holds no more than the head: whoever has had more is in a history that was lost.
+    if (page.continues !== undefined && page.continues === this.epoch && page.epoch !== this.epoch && this.last <= page.head) {
+      this.rename(page.epoch);
+    }
     if (page.conversation !== undefined && !known) {
       this.queue.push({ kind: 'conversation', change: 'synced', conversationId, conversation: page.conversation });
     }

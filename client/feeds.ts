@@ -48,7 +48,7 @@ export class Feeds {
   places(): Places {
     const ranked = this.ranked();
     const cursors = ranked.slice(0, STORED_CURSORS).map((feed): Places['cursors'][number] => {
-      const { seq, epoch } = feed.cursor as Required<Cursor>;
+      const { seq, epoch } = feed.place as Required<Cursor>;
       return [feed.conversationId, seq, epoch];
     });
     return this.since === undefined || ranked[0]?.unfinished === true ? { cursors } : { since: this.since, cursors };
@@ -64,28 +64,22 @@ export class Feeds {
     return this.feeds.get(conversationId)?.unfinished !== true;
   }
 
-  /**
-   * A connection is there: the fields of its sync. When not every cursor fits, the conversations that miss something go first; the server skips
-   * the quiet ones thanks to `since`, and one that was active is paged from the place known here.
-   */
+  /** A connection is there: the fields of its sync. */
   sync(request: NonNullable<CatchUpOptions['request']>, frameBytes: number): ClientFrameFields['sync'] {
     this.catchUp.start(request);
-    return this.fields(frameBytes, (feed) => feed.cursor);
+    return this.compare(frameBytes);
   }
 
   /**
-   * The connection is live: the fields of a sync that finds what it should have told and did not. It starts where each feed stands, and not
-   * where the app does: what waits for the app is here already.
+   * The fields of a sync that finds what is missing. It starts where each feed stands, and not where the app does: what waits for the app is
+   * here already, and only the server can tell whether the log has lost it. When not every cursor fits, the conversations that miss
+   * something go first; the server skips the quiet ones thanks to `since`.
    */
   compare(frameBytes: number): ClientFrameFields['sync'] {
-    return this.fields(frameBytes, (feed) => feed.place);
-  }
-
-  private fields(frameBytes: number, placeOf: (feed: Feed) => Required<Cursor> | undefined): ClientFrameFields['sync'] {
     const ranked = this.ranked();
     const room = Math.max(1, Math.min(SYNC_CURSORS, Math.floor((frameBytes - FRAME_BYTES) / CURSOR_BYTES)));
     this.sent = {};
-    for (const feed of ranked.slice(0, room)) this.sent[feed.conversationId] = placeOf(feed) as Required<Cursor>;
+    for (const feed of ranked.slice(0, room)) this.sent[feed.conversationId] = feed.place as Required<Cursor>;
     const cursors = { ...this.sent };
     return this.since === undefined || ranked[room]?.unfinished === true ? { cursors } : { cursors, since: this.since };
   }

@@ -211,7 +211,8 @@ export const SERVER_FRAMES = {
       truncated: Type.Optional(Type.Literal(true)),
       continues: Type.Optional({
         ...Epoch,
-        description: 'The history of this epoch goes on in `epoch`: keep what you hold and take the new name',
+        description:
+          'The history of this epoch goes on in `epoch`: if your cursor is not above head, keep what you hold and take the new name',
       }),
       conversation: Type.Optional(Conversation),
     },

@@ -128,6 +128,17 @@ test('a history that goes on under a new epoch is no reset, at a sync or live; o
   assert.deepEqual(h.payloads('reset'), [{ conversationId: ONE, epoch: 'e4', head: 12 }]);
 });
 
+test('a history that goes on under a new epoch without what the app has had of it starts over at the head', async (t) => {
+  const h = harness(t);
+  const socket = await h.live(page(9));
+  socket.push(event(10));
+  socket.push(page(9, [], { epoch: 'e2', continues: EPOCH }));
+  socket.push(event(10, { epoch: 'e2' }));
+  assert.deepEqual(h.payloads('reset'), [{ conversationId: ONE, epoch: 'e2', head: 9 }]);
+  assert.deepEqual(h.seqs(), [10, 10]);
+  assert.deepEqual(h.client.cursor(ONE), { seq: 10, epoch: 'e2' });
+});
+
 test('events that wait for the app while their history gets another name are delivered, and the cursor has the new name', async (t) => {
   const h = harness(t);
   let release = (): void => {};
@@ -150,6 +161,19 @@ test('events that wait for the app while their history gets another name are del
   await settle();
   assert.deepEqual(h.client.cursor(ONE), { seq: 5, epoch: 'e2' });
   assert.deepEqual(h.payloads('reset'), []);
+});
+
+test('a sync names what waits for the app too: only the server knows whether its log still has it', async (t) => {
+  const h = harness(t);
+  h.client.on('event', () => new Promise<void>(() => {}));
+  const first = await h.live(page(3));
+  for (const seq of [4, 5, 6]) first.push(event(seq));
+  await settle();
+  assert.deepEqual(h.seqs(), [4]);
+  first.end(1006);
+  await h.redialled();
+  const second = await h.greet();
+  assert.deepEqual(second.last('sync').cursors?.[ONE], { seq: 6, epoch: EPOCH });
 });
 
 test('a reset that comes twice is carried out once', async (t) => {

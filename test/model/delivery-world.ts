@@ -72,6 +72,7 @@ export class DeliveryWorld {
   readonly closed: string[] = [];
   /** Something was lost or failed, so that silence may last until the next round of checks. */
   isLossy = false;
+  hasFailed = false;
   hasFailedOver = false;
   readonly hasRoom: boolean;
   readonly #active = new Map<string, Map<string, number>>();
@@ -214,14 +215,12 @@ export class DeliveryWorld {
 
   /** The newest unacknowledged events may be lost with a server; the log gets another epoch. */
   failOver(id: string, lose: number): void {
-    this.isLossy = true;
     this.hasFailedOver = true;
     this.logs.get(id)?.failOver(lose);
     for (const { client } of this.devices) client.forgive(id);
   }
 
   killProcess(k: number, lost: boolean): void {
-    this.isLossy = true;
     this.pending.abandon(this.#processes[k % 2], lost);
     this.#processes[k % 2] = this.#newProcess();
   }
@@ -244,12 +243,14 @@ export class DeliveryWorld {
   }
 
   fail(k: number): void {
-    if (this.pending.size > 0) this.isLossy = true;
+    if (this.pending.size === 0) return;
+    this.isLossy = true;
+    this.hasFailed = true;
     this.pending.fail(k);
   }
 
+  /** The bus was away. That is told, so what it swallowed is looked up at once. */
   interrupt(): void {
-    this.isLossy = true;
     this.#messages = [];
     this.#interrupt();
   }
@@ -295,7 +296,10 @@ export class DeliveryWorld {
 
   /** Time goes by. Calls that wait reach their deadline. */
   async pass(ms: number): Promise<void> {
-    if (ms >= DEADLINE_MS) while (this.pending.size > 0) this.fail(0);
+    if (ms >= DEADLINE_MS) {
+      this.pending.release();
+      while (this.pending.size > 0) this.fail(0);
+    }
     await turn();
     this.clock.advance(ms);
     mock.timers.tick(Math.min(ms, REPAIR_MS));
@@ -323,10 +327,32 @@ export class DeliveryWorld {
       mock.timers.tick(REPAIR_MS);
       await this.quiet();
     }
+    this.isLossy = false;
+  }
+
+  /** Everything on its way arrives but for the calls that are held. No time goes by. */
+  async flow(): Promise<void> {
+    for (let turns = 0; this.pending.size > 0 || this.messagesInFlight > 0; turns++) {
+      if (turns > 80) throw new Error('it flows for ever');
+      this.#step();
+      await turn();
+    }
+  }
+
+  /** Everything goes on, but one answer on the way is slow. */
+  async stall(k: number): Promise<void> {
+    this.pending.holdAnswer(k);
+    await this.flow();
+  }
+
+  #step(): void {
+    for (let left = this.messagesInFlight; left > 0; left--) this.deliver(0, 'once');
+    for (let left = this.pending.size; left > 0; left--) this.pending.step(0);
   }
 
   /** Everything on its way arrives. Some answers are asked for again meanwhile, but no round of checks goes by. */
   async quiet(): Promise<void> {
+    this.pending.release();
     for (let idle = 0, turns = 0; idle < 3; idle++, turns++) {
       if (turns > 80) throw new Error('it never becomes quiet');
       await turn();

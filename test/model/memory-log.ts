@@ -41,6 +41,8 @@ export class MemoryLog {
   #state: State;
   #history: State[] = [];
   #forks: Position[] = [];
+  /** What each epoch had in common with the earlier ones when it began. */
+  readonly #begun = new Map<string, readonly Position[]>();
   /** It lost its tail, perhaps, and nobody has noticed yet. */
   isForkDue = false;
   /** The logs of earlier epochs as they were when they ended: what was heard of them was heard. */
@@ -137,6 +139,12 @@ export class MemoryLog {
     const { head } = this;
     this.#forks = [...this.#forks.map((fork) => ({ ...fork, seq: Math.min(fork.seq, head) })), { epoch: this.epoch, seq: head }];
     this.epoch = `e${this.#forks.length + 1}`;
+    this.#begun.set(this.epoch, this.#forks);
+  }
+
+  /** Whether an epoch, when it began, held what was seen up to this position. What the log lost since does not make that untrue. */
+  didContinue({ epoch: earlier, seq }: Position, epoch: string): boolean {
+    return this.#begun.get(epoch)?.some((fork) => fork.epoch === earlier && seq <= fork.seq) === true;
   }
 
   /** Whether the log goes on from what was seen up to this position. */
@@ -145,6 +153,12 @@ export class MemoryLog {
     if (epoch === this.epoch) return seq <= this.head;
     const fork = this.#forks.find((one) => one.epoch === epoch);
     return fork !== undefined && seq <= fork.seq;
+  }
+
+  /** Whether the log is without something that was seen up to this position. Unlike a question of a gateway it makes no fork. */
+  hasLost({ epoch, seq }: Position): boolean {
+    const shared = epoch === this.epoch ? this.head : (this.#forks.find((fork) => fork.epoch === epoch)?.seq ?? 0);
+    return seq > Math.min(shared, this.head);
   }
 
   events(after: number, limit: number): string[] {

@@ -11,6 +11,9 @@ interface Waiting {
  */
 export class Pending {
   #waiting: Waiting[] = [];
+  #held: Waiting[] = [];
+  /** Calls that are carried out before one whose answer is held; negative: none is. */
+  #untilHeld = -1;
   readonly #settle: () => Error;
 
   /** @param failure makes the error of a call that was lost. */
@@ -18,6 +21,7 @@ export class Pending {
     this.#settle = failure;
   }
 
+  /** Without those that are held. */
   get size(): number {
     return this.#waiting.length;
   }
@@ -33,7 +37,8 @@ export class Pending {
         this.#waiting.push({ owner, go: () => reject(error), fail });
         return;
       }
-      this.#waiting.push({ owner, go: () => resolve(value), fail });
+      const isHeld = this.#untilHeld-- === 0;
+      (isHeld ? this.#held : this.#waiting).push({ owner, go: () => resolve(value), fail });
     };
     this.#waiting.push({ owner, go, fail });
     return promise;
@@ -53,8 +58,28 @@ export class Pending {
     this.#take(k)?.fail();
   }
 
+  /** Everything else may overtake this one until the held ones are released. */
+  hold(k: number): void {
+    const held = this.#take(k);
+    if (held !== undefined) this.#held.push(held);
+  }
+
+  /** Of the calls carried out from now on, the answer to this one is held. */
+  holdAnswer(k: number): void {
+    this.#untilHeld = k;
+  }
+
+  release(): void {
+    this.#untilHeld = -1;
+    this.#waiting.push(...this.#held);
+    this.#held = [];
+  }
+
   /** A process died: nothing it asked for will be answered. What is on its way may still be carried out. */
   abandon(owner: unknown, lost: boolean): void {
+    const held = this.#held.filter((one) => one.owner === owner);
+    this.#held = this.#held.filter((one) => one.owner !== owner);
+    this.#waiting.push(...held);
     const own = this.#waiting.filter((one) => one.owner === owner);
     this.#waiting = this.#waiting.filter((one) => one.owner !== owner);
     if (!lost) for (const one of own) one.go();

@@ -41,7 +41,7 @@ export class StrictClient {
       case 'sync.reset':
         this.#asked.delete(frame.conversationId);
         this.#names.delete(frame.conversationId);
-        this.cursors.set(frame.conversationId, { epoch: frame.epoch, seq: frame.head });
+        this.#goTo(frame.conversationId, { epoch: frame.epoch, seq: frame.head });
         break;
       case 'conversation':
         if (frame.change === 'removed') this.#removed(frame);
@@ -77,6 +77,12 @@ export class StrictClient {
     this.#asked.delete(conversationId);
   }
 
+  /** Its place is known again, so an earlier one means nothing any more. */
+  #goTo(conversationId: string, cursor: Position): void {
+    this.outOfOtherHistory.delete(conversationId);
+    this.cursors.set(conversationId, cursor);
+  }
+
   #check(holds: boolean, violation: string): void {
     if (!holds) this.violations.push(violation);
   }
@@ -85,12 +91,22 @@ export class StrictClient {
     const { conversationId, seq, epoch } = event;
     const cursor = this.cursors.get(conversationId);
     const where = `${this.userId} in ${conversationId} at ${cursor?.epoch} ${cursor?.seq}`;
+    // The log has lost what this device has had last, and does not know yet: the device drops what it has, as the protocol says.
+    if (
+      cursor !== undefined &&
+      epoch === cursor.epoch &&
+      seq <= cursor.seq &&
+      (this.#logs.get(conversationId) as MemoryLog).hasLost(cursor)
+    ) {
+      this.#mayHear(event, where);
+      return;
+    }
     if (cursor !== undefined && epoch === cursor.epoch) {
       this.#check(seq > cursor.seq, `double: ${where} was given ${seq} again`);
       this.#check(seq === cursor.seq + 1, `gap: ${where} was given ${seq}`);
     }
     this.#mayHear(event, where);
-    this.cursors.set(conversationId, { epoch, seq });
+    this.#goTo(conversationId, { epoch, seq });
   }
 
   /** Who was put out before this event may hear it only if let in again since, by an event of the same history. */
@@ -109,19 +125,22 @@ export class StrictClient {
     let cursor = this.cursors.get(conversationId);
     this.#asked.delete(conversationId);
     if (page.continues !== undefined) this.#names.set(conversationId, new Set(this.#names.get(conversationId)).add(page.continues));
-    if (cursor !== undefined && page.continues === cursor.epoch) {
+    if (cursor !== undefined && page.continues === cursor.epoch && cursor.seq > head) {
+      cursor = { epoch, seq: (page.events[0]?.seq ?? head + 1) - 1 };
+    } else if (cursor !== undefined && page.continues === cursor.epoch) {
       const log = this.#logs.get(conversationId) as MemoryLog;
       const place = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
       // Who goes back gives up what came after, which may be lost.
       const named = this.isSyncing ? this.#named.get(conversationId) : undefined;
-      if (named !== undefined && named.seq < cursor.seq && !log.goesOnFrom(cursor)) cursor = { ...named };
-      if (log.epoch === epoch) this.#check(log.goesOnFrom(cursor), `lost history: ${place} was told that it goes on as ${epoch}`);
+      if (named !== undefined && named.seq < cursor.seq && !log.didContinue(cursor, epoch)) cursor = { ...named };
+      // An answer on its way does not know that the log has lost more since: a later answer tells that.
+      this.#check(log.didContinue(cursor, epoch), `lost history: ${place} was told that it goes on as ${epoch}`);
       cursor = { epoch, seq: cursor.seq };
     }
     if (cursor === undefined || page.truncated || (this.isSyncing && !this.#named.has(conversationId))) {
       // It reads by itself up to the head, unless it is there already. So it does when its sync did not say what it has.
       const seq = cursor !== undefined && cursor.epoch === epoch ? Math.max(cursor.seq, head) : head;
-      this.cursors.set(conversationId, { epoch, seq });
+      this.#goTo(conversationId, { epoch, seq });
       return;
     }
     const where = `${this.userId} in ${conversationId} at ${cursor.epoch} ${cursor.seq}`;
@@ -137,13 +156,12 @@ export class StrictClient {
       cursor = { epoch, seq };
     }
     this.#check(cursor.seq >= head, `gap: ${where} was given a page up to ${head}`);
-    this.cursors.set(conversationId, cursor);
+    this.#goTo(conversationId, cursor);
   }
 
   #added({ conversationId }: Frame): void {
     const place = this.outOfOtherHistory.get(conversationId);
-    this.outOfOtherHistory.delete(conversationId);
-    if (place !== undefined && !this.cursors.has(conversationId)) this.cursors.set(conversationId, place);
+    if (place !== undefined) this.#goTo(conversationId, place);
   }
 
   #removed({ conversationId, seq, epoch }: Frame): void {

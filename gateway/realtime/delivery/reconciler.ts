@@ -67,7 +67,7 @@ export class Audit {
     const work = async (): Promise<void> => {
       for (const user of left) await look(user).catch((error) => failures.push(error));
     };
-    await Promise.all(Array.from({ length: CONCURRENT }, work));
+    await Promise.all(Array.from({ length: Math.min(CONCURRENT, users.length) }, work));
     // One line, not one a user: what fails, fails for many.
     if (failures.length > 0)
       this.#log.warn({ err: failures[0], failures: failures.length }, 'users could not be audited; the next round will');

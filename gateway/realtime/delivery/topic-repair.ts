@@ -42,7 +42,9 @@ export class TopicRepair {
       while (!this.#closed && topic.size > 0) {
         try {
           topic.repairAgain = false;
-          if (!(await this.#readOn(topic))) return;
+          const hasMore = await this.#readOn(topic);
+          // Checked in the turn that ends the repair: a request that came after the answer would be forgotten.
+          if (!hasMore && !topic.repairAgain) return;
           wait = RETRY_MIN_MS;
         } catch (error) {
           this.#log.warn({ err: error, conversationId: topic.id }, 'gap repair will be tried again');
@@ -63,7 +65,7 @@ export class TopicRepair {
     if (topic.position?.epoch !== epoch) return true;
     if (range.reset === true) {
       topic.reset(range.epoch, range.head);
-      return topic.repairAgain;
+      return false;
     }
     if (range.epoch !== epoch) {
       // The answer compares only the position we asked about. Events that came since need a comparison of their own.

@@ -236,7 +236,11 @@ export class ConversationTopic implements Gatherer {
     join.place = place;
     join.origin = 'given';
     const position = this.#position;
-    if (position === undefined || (this.#isUnused && isAheadOf(place, position))) this.#startAt(place);
+    if (position === undefined || (this.#isUnused && isAheadOf(place, position))) {
+      this.#startAt(place);
+      // Of two epochs only the log knows which came later: the answer may be older than what this topic has read.
+      if (position !== undefined && position.epoch !== place.epoch) this.#context.repair(this);
+    }
     const { epoch, seq } = this.#position as Position;
     if (place.epoch !== epoch) {
       this.#context.repair(this);

@@ -188,6 +188,19 @@ test('a newcomer whose read belongs to another history is read again once the to
   assert.deepEqual([ana.seqs(), bob.seqs()], [[1], []]);
 });
 
+test('an answer of another history than a topic without readers has makes the topic look at its log', () => {
+  const { topic, asked, connect, enter } = build(3);
+  const bob = connect('bob', null);
+  topic.continueIn('e2');
+  topic.receive(payload(4, 'e2'));
+  enter(bob.connection, 3);
+  assert.deepEqual(asked, ['repair']);
+  topic.continueIn('e2');
+  topic.fill([{ seq: 4, payload: payload(4, 'e2') }]);
+  topic.flush();
+  assert.deepEqual(bob.seqs(), [4]);
+});
+
 test('a newcomer whose read is older than the topic is given what came before the first read of another', () => {
   const { topic, asked, connect, enter } = build(null);
   const [ana, bob, cid] = [connect('ana', null), connect('bob', null), connect('cid', null)];
