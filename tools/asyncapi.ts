@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Event } from '../shared/events.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES, SUBPROTOCOL } from '../shared/frames.ts';
-import { frameExamples } from './frame-examples.ts';
+import { frameExamples, messageName } from './frame-examples.ts';
 
 type Json = Record<string, unknown>;
 
@@ -64,10 +64,4 @@ export function gatewayAsyncApi(): Json {
     },
     components: { messages },
   };
-}
-
-/** `typing` and `ping` style names exist in both directions with different shapes. */
-function messageName(type: string, fromClient: boolean): string {
-  const camel = type.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
-  return `${fromClient ? 'client' : 'server'}${camel[0]?.toUpperCase()}${camel.slice(1)}`;
 }

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { Conversation, Member, ReadState } from '../../shared/conversations.ts';
 import { ErrorBodySchema, ErrorEnvelope } from '../../shared/error-schemas.ts';
 import { ChatError, ERRORS, type ErrorCode } from '../../shared/errors.ts';
-import { EVENT_NAMES, Event, ReactionSummary } from '../../shared/events.ts';
+import { EVENTS, Event, ReactionSummary } from '../../shared/events.ts';
 import * as rest from '../../shared/http-schemas.ts';
 
 export type JsonSchema = Record<string, unknown>;
@@ -19,7 +19,7 @@ const COMPONENTS: [string, TSchema][] = [
   ['Conversation', Conversation],
   ['ReadState', ReadState],
   ['ReactionSummary', ReactionSummary],
-  ...EVENT_NAMES.map((name, index): [string, TSchema] => [eventComponent(name), Event.anyOf[index] as TSchema]),
+  ...Object.entries(EVENTS).map(([name, schema]): [string, TSchema] => [eventComponent(name), schema]),
   ['Event', Event],
   ['Message', rest.Message],
   ['MessageSent', rest.MessageSent],

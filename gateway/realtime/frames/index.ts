@@ -1,36 +1,21 @@
 import { Compile, type Validator } from 'typebox/compile';
 import { ChatError } from '../../../shared/errors.ts';
-import { CLIENT_FRAMES, type ClientFrame, type ClientFrameType, type Ref } from '../../../shared/frames.ts';
+import { CLIENT_FRAMES, type ClientFrame, type ClientFrameType, type ConnectionFrameType, type Ref } from '../../../shared/frames.ts';
 import type { Connection } from '../transport/connection.ts';
 import { clientState } from './client-state.ts';
 import { type FrameContext, type FrameHandler, replyError } from './frame.ts';
 import { history } from './history.ts';
-import { messageDelete } from './message-delete.ts';
-import { messageEdit } from './message-edit.ts';
-import { messageSend } from './message-send.ts';
+import { operationHandler } from './operation.ts';
 import { ping } from './ping.ts';
 import { presenceUnwatch } from './presence-unwatch.ts';
 import { presenceWatch } from './presence-watch.ts';
-import { reactionAdd } from './reaction-add.ts';
-import { reactionRemove } from './reaction-remove.ts';
-import { receiptDelivered } from './receipt-delivered.ts';
-import { receiptRead } from './receipt-read.ts';
 import { sessionRefresh } from './session-refresh.ts';
 import { sync } from './sync.ts';
-import { typing } from './typing.ts';
 
 export type { FrameContext } from './frame.ts';
 
-const HANDLERS: { [N in ClientFrameType]: FrameHandler<N> } = {
+const CONNECTION_HANDLERS: { [N in ConnectionFrameType]: FrameHandler<N> } = {
   sync,
-  'message.send': messageSend,
-  'message.edit': messageEdit,
-  'message.delete': messageDelete,
-  'reaction.add': reactionAdd,
-  'reaction.remove': reactionRemove,
-  'receipt.read': receiptRead,
-  'receipt.delivered': receiptDelivered,
-  typing,
   'presence.watch': presenceWatch,
   'presence.unwatch': presenceUnwatch,
   history,
@@ -44,10 +29,19 @@ interface Entry {
   handle: FrameHandler<ClientFrameType>;
 }
 
+function handlerOf(type: ClientFrameType): FrameHandler<ClientFrameType> {
+  const handler = isConnectionFrame(type) ? CONNECTION_HANDLERS[type] : operationHandler(type);
+  return handler as FrameHandler<ClientFrameType>;
+}
+
+function isConnectionFrame(type: ClientFrameType): type is ConnectionFrameType {
+  return Object.hasOwn(CONNECTION_HANDLERS, type);
+}
+
 const ENTRIES: ReadonlyMap<string, Entry> = new Map(
   Object.entries(CLIENT_FRAMES).map(([type, schema]) => [
     type,
-    { validator: Compile(schema) as Validator, handle: HANDLERS[type as ClientFrameType] as FrameHandler<ClientFrameType> },
+    { validator: Compile(schema) as Validator, handle: handlerOf(type as ClientFrameType) },
   ]),
 );
 
