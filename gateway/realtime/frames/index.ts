@@ -1,6 +1,6 @@
-import { Compile, type Validator } from 'typebox/compile';
 import { ChatError } from '../../../shared/errors.ts';
 import { CLIENT_FRAMES, type ClientFrame, type ClientFrameType, type ConnectionFrameType, type Ref } from '../../../shared/frames.ts';
+import { checkOf, describeComplaints, type SchemaCheck } from '../../../shared/schema-check.ts';
 import type { Connection } from '../transport/connection.ts';
 import { clientState } from './client-state.ts';
 import { type FrameContext, type FrameHandler, replyError } from './frame.ts';
@@ -25,7 +25,7 @@ const CONNECTION_HANDLERS: { [N in ConnectionFrameType]: FrameHandler<N> } = {
 };
 
 interface Entry {
-  validator: Validator;
+  check: SchemaCheck;
   handle: FrameHandler<ClientFrameType>;
 }
 
@@ -39,10 +39,7 @@ function isConnectionFrame(type: ClientFrameType): type is ConnectionFrameType {
 }
 
 const ENTRIES: ReadonlyMap<string, Entry> = new Map(
-  Object.entries(CLIENT_FRAMES).map(([type, schema]) => [
-    type,
-    { validator: Compile(schema) as Validator, handle: handlerOf(type as ClientFrameType) },
-  ]),
+  Object.entries(CLIENT_FRAMES).map(([type, schema]) => [type, { check: checkOf(schema), handle: handlerOf(type as ClientFrameType) }]),
 );
 
 /** Turns bytes from a client into calls of the frame handlers, and everything that is wrong with them into catalogued errors. */
@@ -85,7 +82,8 @@ export class FrameReader {
     if (typeof type !== 'string') return new ChatError('CHAT_ERR_BAD_FRAME', 'type must be a string');
     const entry = ENTRIES.get(type);
     if (entry === undefined) return new ChatError('CHAT_ERR_UNKNOWN_FRAME');
-    return entry.validator.Check(frame) ? entry : new ChatError('CHAT_ERR_BAD_FRAME', firstComplaint(entry.validator, frame));
+    if (entry.check.accepts(frame)) return entry;
+    return new ChatError('CHAT_ERR_BAD_FRAME', describeComplaints('frame', entry.check.complaints(frame)));
   }
 
   #refuse(connection: Connection, ref: Ref | undefined, error: ChatError): void {
@@ -115,11 +113,4 @@ function readRef(frame: object): Ref | undefined {
   const { ref } = frame as { ref?: unknown };
   if (typeof ref === 'string' && ref.length <= 64) return ref;
   return Number.isSafeInteger(ref) && (ref as number) >= 0 ? (ref as number) : undefined;
-}
-
-function firstComplaint(validator: Validator, frame: unknown): string {
-  const [first] = validator.Errors(frame);
-  if (first === undefined) return 'The frame does not have the shape its type needs';
-  const where = first.instancePath === '' ? 'frame' : first.instancePath.slice(1).replaceAll('/', '.').slice(0, 100);
-  return `${where} ${first.message}`;
 }
