@@ -4,6 +4,7 @@ import { ErrorBodySchema, ErrorEnvelope } from '../../shared/error-schemas.ts';
 import { ChatError, ERRORS, type ErrorCode } from '../../shared/errors.ts';
 import { EVENTS, Event, ReactionSummary } from '../../shared/events.ts';
 import * as rest from '../../shared/http-schemas.ts';
+import { OPERATION_BODIES } from '../http/operation-route.ts';
 
 export type JsonSchema = Record<string, unknown>;
 
@@ -29,13 +30,7 @@ const COMPONENTS: [string, TSchema][] = [
   ['SignInByIdToken', rest.SignInByIdToken],
   ['CreateSession', rest.CreateSession],
   ['RefreshSession', rest.RefreshSession],
-  ['CreateConversation', rest.CreateConversation],
-  ['UpdateConversation', rest.UpdateConversation],
-  ['AddMembers', rest.AddMembers],
-  ['UpdateMember', rest.UpdateMember],
-  ['SendMessage', rest.SendMessage],
-  ['EditMessage', rest.EditMessage],
-  ['MarkRead', rest.MarkRead],
+  ...OPERATION_BODIES,
   ['SessionList', rest.SessionList],
   ['ConversationList', rest.ConversationList],
   ['MemberList', rest.MemberList],

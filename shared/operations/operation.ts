@@ -47,10 +47,8 @@ export interface OperationRoute {
   readonly description: string;
   /** The body, where it is not simply the rest of the input. */
   readonly body?: { readonly fields: TProperties; readonly example: object };
-  /** The field of the input that comes in the header Idempotency-Key. */
+  /** What the header Idempotency-Key gives: a field of the input, or that from which the id of a conversation follows. */
   readonly idempotencyKey?: string;
-  /** Errors of the route beside those of the operation. */
-  readonly errors?: readonly ErrorCode[];
   /** What holds after success, which is answered by 204. Left out: `gateway/routes/` has a handler of its own that answers more. */
   readonly done?: string;
 }
