@@ -54,3 +54,16 @@ export const Event = Type.Unsafe<Event>(
     ],
   }),
 );
+
+/**
+ * An entry with a name that the reader of a document does not know. It is in the documents only, beside the known ones: clients made from
+ * them must take what newer servers add.
+ */
+export const UnknownEvent = Type.Object(
+  {
+    ...eventHead,
+    event: Type.String({ description: 'A name that this document does not know', examples: ['message.pinned'] }),
+    data: Type.Object({}, { description: 'Whatever that event carries' }),
+  },
+  { description: 'An event that a newer server added: advance the cursor, ignore the rest' },
+);

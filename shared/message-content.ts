@@ -11,18 +11,21 @@ export const ReactionSummary = Type.Object(
 );
 export type ReactionSummary = Static<typeof ReactionSummary>;
 
-/**
- * The content of a message. A log read (sync, history) shows each message as it stands now: `text` after edits, `editedAt`,
- * `reactions`; a deleted one keeps only `deletedAt` and `deletedBy`.
- */
-export const MessageContent = Type.Object({
-  clientMessageId: Type.Optional(ClientMessageId),
-  text: Type.Optional(Text),
-  replyTo: Type.Optional(Seq),
-  metadata: Type.Optional(Metadata),
-  editedAt: Type.Optional(TimestampMs),
-  deletedAt: Type.Optional(TimestampMs),
-  deletedBy: Type.Optional(UserId),
-  reactions: Type.Optional(Type.Array(ReactionSummary, { maxItems: 20 })),
-});
+/** The content of a message, as an event carries it and as a log read shows it. */
+export const MessageContent = Type.Object(
+  {
+    clientMessageId: Type.Optional(ClientMessageId),
+    text: Type.Optional(Text),
+    replyTo: Type.Optional(Type.Integer({ ...Seq, description: 'seq of the message this one answers' })),
+    metadata: Type.Optional(Metadata),
+    editedAt: Type.Optional(TimestampMs),
+    deletedAt: Type.Optional(TimestampMs),
+    deletedBy: Type.Optional(UserId),
+    reactions: Type.Optional(Type.Array(ReactionSummary, { maxItems: 20 })),
+  },
+  {
+    description:
+      'The content of a message. Sync and history show a message as it stands now: `text` after edits, `editedAt`, `reactions`. A deleted message keeps only `deletedAt` and `deletedBy`.',
+  },
+);
 export type MessageContent = Static<typeof MessageContent>;

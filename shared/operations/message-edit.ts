@@ -2,10 +2,12 @@ import Type from 'typebox';
 import { Metadata, Seq, Text } from '../primitives.ts';
 import { CONTENT, event, IN_CONVERSATION, operation } from './operation.ts';
 
-/** Without text and metadata once its message was deleted. */
 export const messageEdited = event(
   'message.edited',
-  Type.Object({ target: Seq, text: Type.Optional(Text), metadata: Type.Optional(Metadata) }),
+  Type.Object(
+    { target: Seq, text: Type.Optional(Text), metadata: Type.Optional(Metadata) },
+    { description: 'Without text and metadata once its message was deleted' },
+  ),
 );
 
 export const messageEdit = operation('message.edit', {
