@@ -5,7 +5,7 @@ import { Value } from 'typebox/value';
 import { ComponentRegistry, eventComponent, eventComponents } from '../../gateway/openapi/openapi-components.ts';
 import { COMMANDS, commandSchema } from '../../shared/commands.ts';
 import { EVENTS, eventSchema } from '../../shared/events.ts';
-import { CLIENT_FRAMES, CONNECTION_FRAMES, operationFrames } from '../../shared/frames.ts';
+import { CLIENT_FRAMES, CONNECTION_FRAMES, operationFrames, SERVER_FRAMES } from '../../shared/frames.ts';
 import { byName, EventData, eventsOf, OPERATIONS } from '../../shared/operations/index.ts';
 import { event, type Operation, operation } from '../../shared/operations/operation.ts';
 import { Seq } from '../../shared/primitives.ts';
@@ -93,6 +93,13 @@ test('the example of every operation is a valid command and, where it has a fram
     assert.ok(Value.Check(COMMANDS[name as keyof typeof COMMANDS], { op: name, conversationId, actorId: 'ana', ...example }), name);
     if (frame === undefined) continue;
     assert.ok(Value.Check(CLIENT_FRAMES[name as keyof typeof CLIENT_FRAMES], { type: name, conversationId, ...example }), name);
+  }
+});
+
+test('what is told and not stored is told by a frame that exists, and everything else is stored', () => {
+  for (const { name, told, events } of all) {
+    if (told === undefined) assert.ok(events.length > 0, name);
+    else assert.ok(Object.hasOwn(SERVER_FRAMES, told), name);
   }
 });
 
