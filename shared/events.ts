@@ -62,7 +62,7 @@ export const Event = Type.Unsafe<Event>(
 export const UnknownEvent = Type.Object(
   {
     ...eventHead,
-    event: Type.String({ description: 'A name that this document does not know', examples: ['message.pinned'] }),
+    event: Type.String({ description: 'A name that this document does not know', examples: ['message.translated'] }),
     data: Type.Object({}, { description: 'Whatever that event carries' }),
   },
   { description: 'An event that a newer server added: advance the cursor, ignore the rest' },

@@ -48,7 +48,7 @@ function validator(source: Json, pointer: string): ValidateFunction {
 }
 
 const event = frameExamples['serverEvent'] as Json;
-const added = { ...event, event: 'message.pinned', data: { target: 7 } };
+const added = { ...event, event: 'message.stamped', data: { target: 7 } };
 const failure = { code: 'CHAT_ERR_OF_TOMORROW', message: 'Not today', temporary: false };
 
 const [, openapi] = DOCUMENTS[0]!;

@@ -14,20 +14,20 @@ const all: Operation[] = Object.values(OPERATIONS);
 const conversationId = 'g-AAAAAAAAAAAAAAAAAAAAAA';
 
 /** As it might be added some day. */
-const pinned = event('message.pinned', Type.Object({ target: Seq }));
-const pin = operation('message.pin', {
-  summary: 'Pin a message',
+const stamped = event('message.stamped', Type.Object({ target: Seq }));
+const stamp = operation('message.stamp', {
+  summary: 'Stamp a message',
   input: { seq: Seq },
-  events: [pinned],
+  events: [stamped],
   errors: ['CHAT_ERR_LIMIT'],
   retry: 'keyed',
-  frame: { description: 'Pin a message.' },
+  frame: { description: 'Stamp a message.' },
   example: { seq: 42 },
 });
 
 /** The operations in other orders, the new one at every place. */
 const arrangements: Operation[][] = all
-  .map((_, at) => [...all.slice(at), pin, ...all.slice(0, at)])
+  .map((_, at) => [...all.slice(at), stamp, ...all.slice(0, at)])
   .flatMap((some) => [some, some.toReversed()]);
 
 const literal = (schema: TObject, property: string): unknown => (schema.properties as Record<string, { const?: unknown }>)[property]?.const;
@@ -35,12 +35,12 @@ const literal = (schema: TObject, property: string): unknown => (schema.properti
 test('events are paired with their schemas by name, wherever in the list a new operation stands', () => {
   for (const operations of arrangements) {
     const events = Object.fromEntries(Object.entries(eventsOf(operations)).map(([name, data]) => [name, eventSchema(name, data)]));
-    assert.deepEqual(Object.keys(events).sort(), [...Object.keys(EventData), 'message.pinned'].sort());
+    assert.deepEqual(Object.keys(events).sort(), [...Object.keys(EventData), 'message.stamped'].sort());
     const components = new Map(eventComponents(events, Type.Union(Object.values(events))));
     for (const [name, schema] of Object.entries(events)) {
       assert.equal(literal(schema, 'event'), name);
       assert.equal(components.get(eventComponent(name)), schema);
-      const known = name === 'message.pinned' ? pinned.data : EventData[name as keyof typeof EventData];
+      const known = name === 'message.stamped' ? stamped.data : EventData[name as keyof typeof EventData];
       assert.equal((schema.properties as { data: unknown }).data, known);
     }
   }
@@ -72,7 +72,7 @@ test('frames and commands have the name and the fields of their operation', () =
       assert.deepEqual(Object.keys(schema.properties).sort(), ['type', 'ref', 'conversationId', ...Object.keys(input)].sort());
     }
   }
-  assert.equal(literal(commandSchema(pin), 'op'), 'message.pin');
+  assert.equal(literal(commandSchema(stamp), 'op'), 'message.stamp');
   assert.deepEqual(Object.keys(COMMANDS), Object.keys(OPERATIONS));
   for (const [op, schema] of Object.entries<TObject>(COMMANDS)) assert.equal(literal(schema, 'op'), op);
 });
@@ -83,8 +83,8 @@ test('the frames of a client are those about its connection, and those of the op
 });
 
 test('two operations of one name, or two definitions of one event, are refused', () => {
-  assert.throws(() => byName([...all, pin, { ...pin }]), /two operations are named message\.pin/);
-  const other = { ...pin, events: [event('message.deleted', Type.Object({ target: Seq }))] };
+  assert.throws(() => byName([...all, stamp, { ...stamp }]), /two operations are named message\.stamp/);
+  const other = { ...stamp, events: [event('message.deleted', Type.Object({ target: Seq }))] };
   assert.throws(() => eventsOf([...all, other]), /the event message\.deleted has two definitions/);
 });
 
