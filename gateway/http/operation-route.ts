@@ -29,10 +29,12 @@ export interface RouteSchemas<P extends TProperties = TProperties, B extends TPr
   body?: TObject<B>;
 }
 
-/** Reads path parameters and body off the operation's path and input, see `OperationRoute`. */
-export function routeSchemas({ input, rest, example }: RestOperation): RouteSchemas {
+/** Reads path parameters and body off the operation's path and input, see `OperationRoute`. Throws when the path names no field. */
+export function routeSchemas({ name: operation, input, rest, example }: RestOperation): RouteSchemas {
   const names = [...rest.path.matchAll(/:(\w+)/g)].map(([, name]) => name as string);
   const fields: TProperties = { conversationId: ConversationId, ...input };
+  const stray = names.find((name) => !Object.hasOwn(fields, name));
+  if (stray !== undefined) throw new Error(`the path of ${operation} names ${stray}, which is no field of its input`);
   const schemas: RouteSchemas = {};
   if (names.length > 0) schemas.params = Type.Object(Object.fromEntries(names.map((name) => [name, fields[name] as TSchema])));
   const elsewhere = new Set([...names, rest.idempotencyKey]);

@@ -20,3 +20,9 @@ test('every field of the input comes with the path, the body or Idempotency-Key,
     assert.deepEqual(taken.sort(), ['conversationId', ...Object.keys(input)].sort(), name);
   }
 });
+
+test('a path parameter that is no field of the input is refused', () => {
+  const operation = REST_OPERATIONS.find(({ name }) => name === 'message.delete')!;
+  const rest = { ...operation.rest, path: '/conversations/:conversationId/messages/:sequence' } as const;
+  assert.throws(() => routeSchemas({ ...operation, rest }), /the path of message\.delete names sequence, which is no field of its input/);
+});
