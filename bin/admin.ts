@@ -7,7 +7,7 @@ import type { KeyStore, SigningKey } from '../engine/store.ts';
 import { ALL_SCOPES, PartnerKeys } from '../gateway/auth/partner-keys.ts';
 import { createSigningKey } from '../gateway/auth/signing-key.ts';
 import { PUBLISH_AHEAD_MS } from '../gateway/auth/signing-keys.ts';
-import { SCOPES, type Scope } from '../shared/http-schemas.ts';
+import { SCOPES, type Scope } from '../shared/scopes.ts';
 import { systemClock } from '../shared/service/clock.ts';
 import { ConfigError, commonVariables, loadConfig, splitList, usesRedis } from '../shared/service/config.ts';
 

@@ -1,6 +1,11 @@
+import type { EventDataByName, OperationFrameFields, Role } from './operations.ts';
+
+export type { EventDataByName, MemberRef, MessageContent, ReactionSummary, Role } from './operations.ts';
+
 /**
- * The shapes on the wire, as an app sees them. They are spelled out here, and not inferred from the server's schemas, so that the
- * published types need no other package and show their meaning in an editor; a test holds them equal to `shared`.
+ * The shapes on the wire, as an app sees them. They are spelled out here and in `operations.ts`, which is generated, and not inferred
+ * from the server's schemas, so that the published types need no other package and show their meaning in an editor; a test holds them
+ * equal to `shared`.
  * Fields and frames may be added by newer servers: ignore what you do not know.
  */
 
@@ -10,57 +15,6 @@ export interface Cursor {
   seq: number;
   /** Names one history of the conversation; a cursor of another epoch is void. Absent when nothing was seen yet. */
   epoch?: string;
-}
-
-/** What a member may do. owner: all; admin: rename, add and remove members, delete messages; member: talk and leave. */
-export type Role = 'owner' | 'admin' | 'member';
-
-/** A member as events name one. */
-export interface MemberRef {
-  userId: string;
-  role: Role;
-}
-
-/** All reactions to a message with one emoji. */
-export interface ReactionSummary {
-  emoji: string;
-  /** How many users reacted with it. */
-  count: number;
-  /** The first 50 of them. */
-  userIds: string[];
-}
-
-/**
- * The content of a message. Sync and history show a message as it stands now: `text` after edits, `editedAt`, `reactions`.
- * A deleted message keeps only `deletedAt` and `deletedBy`.
- */
-export interface MessageContent {
-  clientMessageId?: string;
-  /** At most 8 KiB of UTF-8. */
-  text?: string;
-  /** seq of the message this one answers. */
-  replyTo?: number;
-  /** Application data: a JSON object of at most 4 KiB and 8 levels. */
-  metadata?: Record<string, unknown>;
-  /** Unix ms. */
-  editedAt?: number;
-  /** Unix ms. */
-  deletedAt?: number;
-  deletedBy?: string;
-  reactions?: ReactionSummary[];
-}
-
-/** What each event carries in `data`, by its name. `target` is the seq of the message meant. */
-export interface EventDataByName {
-  'message.created': MessageContent;
-  /** Without text and metadata once its message was deleted. */
-  'message.edited': { target: number; text?: string; metadata?: Record<string, unknown> };
-  'message.deleted': { target: number };
-  'reaction.added': { target: number; emoji: string };
-  'reaction.removed': { target: number; emoji: string };
-  'member.added': { members: MemberRef[] };
-  'member.removed': { userId: string };
-  'conversation.updated': { title?: string; roles?: MemberRef[] };
 }
 
 /** Name of a log event. */
@@ -150,22 +104,8 @@ export interface PresenceState {
 export type Ref = string | number;
 
 /** The fields of every client frame, by `type`, without `type` and `ref`. */
-export interface ClientFrameFields {
+export interface ClientFrameFields extends OperationFrameFields {
   sync: { cursors?: Record<string, Cursor>; since?: number };
-  'message.send': {
-    conversationId: string;
-    clientMessageId: string;
-    text: string;
-    replyTo?: number;
-    metadata?: Record<string, unknown>;
-  };
-  'message.edit': { conversationId: string; seq: number; text: string; metadata?: Record<string, unknown> };
-  'message.delete': { conversationId: string; seq: number };
-  'reaction.add': { conversationId: string; seq: number; emoji: string };
-  'reaction.remove': { conversationId: string; seq: number; emoji: string };
-  'receipt.read': { conversationId: string; seq: number };
-  'receipt.delivered': { conversationId: string; seq: number };
-  typing: { conversationId: string; active: boolean };
   'presence.watch': { userIds: string[] };
   'presence.unwatch': { userIds: string[] };
   history: { conversationId: string; before?: number; after?: number; limit?: number; messagesOnly?: boolean };

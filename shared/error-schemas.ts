@@ -1,9 +1,11 @@
 import Type, { type Static } from 'typebox';
 import { ERRORS } from './errors.ts';
 
+/** Any text: newer servers add codes, and a client made from an older document must take them. The codes known now are told beside it. */
 export const ErrorCodeSchema = Type.String({
-  enum: Object.keys(ERRORS),
-  description: 'Stable name of the error, see docs/reference/errors.md',
+  'x-extensible-enum': Object.keys(ERRORS),
+  description:
+    'Stable name of the error, see docs/reference/errors.md. Codes may be added: decide by `temporary` about one you do not know.',
   examples: ['CHAT_ERR_NOT_MEMBER'],
 });
 

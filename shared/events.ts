@@ -1,47 +1,11 @@
-import Type, { type Static } from 'typebox';
-import { ClientMessageId, ConversationId, Emoji, Epoch, Metadata, Role, Seq, Text, TimestampMs, Title, UserId } from './primitives.ts';
+import Type, { type Static, type TObject } from 'typebox';
+import { EventData, type EventName } from './operations/index.ts';
+import { ConversationId, Epoch, Seq, TimestampMs, UserId } from './primitives.ts';
 
-/** Who reacted with what to a message: the full count, and the first 50 users. */
-export const ReactionSummary = Type.Object(
-  { emoji: Emoji, count: Type.Integer({ minimum: 1 }), userIds: Type.Array(UserId, { maxItems: 50 }) },
-  {
-    description: 'All reactions with one emoji: the full count and the first 50 users',
-    examples: [{ emoji: '👍', count: 1, userIds: ['bob'] }],
-  },
-);
-export type ReactionSummary = Static<typeof ReactionSummary>;
+export { MessageContent, ReactionSummary } from './message-content.ts';
+export { EventData, type EventName } from './operations/index.ts';
 
-/**
- * The content of a message. A log read (sync, history) shows each message as it stands now: `text` after edits, `editedAt`,
- * `reactions`; a deleted one keeps only `deletedAt` and `deletedBy`.
- */
-export const MessageContent = Type.Object({
-  clientMessageId: Type.Optional(ClientMessageId),
-  text: Type.Optional(Text),
-  replyTo: Type.Optional(Seq),
-  metadata: Type.Optional(Metadata),
-  editedAt: Type.Optional(TimestampMs),
-  deletedAt: Type.Optional(TimestampMs),
-  deletedBy: Type.Optional(UserId),
-  reactions: Type.Optional(Type.Array(ReactionSummary, { maxItems: 20 })),
-});
-export type MessageContent = Static<typeof MessageContent>;
-
-const MemberRef = Type.Object({ userId: UserId, role: Role });
-
-/** What each event carries in `data`, by the event's name. */
-export const EventData = {
-  'message.created': MessageContent,
-  /** Without text and metadata once its message was deleted. */
-  'message.edited': Type.Object({ target: Seq, text: Type.Optional(Text), metadata: Type.Optional(Metadata) }),
-  'message.deleted': Type.Object({ target: Seq }),
-  'reaction.added': Type.Object({ target: Seq, emoji: Emoji }),
-  'reaction.removed': Type.Object({ target: Seq, emoji: Emoji }),
-  'member.added': Type.Object({ members: Type.Array(MemberRef, { minItems: 1, maxItems: 100 }) }),
-  'member.removed': Type.Object({ userId: UserId }),
-  'conversation.updated': Type.Object({ title: Type.Optional(Title), roles: Type.Optional(Type.Array(MemberRef)) }),
-} as const;
-export type EventName = keyof typeof EventData;
+/** The name of every event, in the order in which the operations name them. */
 export const EVENT_NAMES = Object.keys(EventData) as EventName[];
 
 const eventHead = {
@@ -54,23 +18,26 @@ const eventHead = {
   actorId: UserId,
 };
 
-function eventSchema<N extends EventName>(name: N) {
-  return Type.Object({ ...eventHead, event: Type.Literal(name), data: EventData[name] }, { title: name });
+/** The log entry with this name: what all entries have in common, and its `data`. */
+export function eventSchema(name: string, data: TObject): TObject {
+  return Type.Object({ ...eventHead, event: Type.Literal(name), data }, { title: name });
 }
 
+type EventSchema<N extends EventName> = Static<TObject<typeof eventHead>> & { event: N; data: Static<(typeof EventData)[N]> };
+/** One entry of a conversation's log with this name. */
+export type EventOf<N extends EventName> = { [One in N]: { [K in keyof EventSchema<One>]: EventSchema<One>[K] } }[N];
 /** One entry of a conversation's log, exactly as it is stored, published and put on the wire. */
-export const Event = Type.Union(
-  [
-    eventSchema('message.created'),
-    eventSchema('message.edited'),
-    eventSchema('message.deleted'),
-    eventSchema('reaction.added'),
-    eventSchema('reaction.removed'),
-    eventSchema('member.added'),
-    eventSchema('member.removed'),
-    eventSchema('conversation.updated'),
-  ],
-  {
+export type Event = EventOf<EventName>;
+
+/** The schema of each event, by its name. */
+export const EVENTS = Object.fromEntries(EVENT_NAMES.map((name) => [name, eventSchema(name, EventData[name])])) as Record<
+  EventName,
+  TObject
+>;
+
+/** One entry of a conversation's log, of a name that this server knows. */
+export const Event = Type.Unsafe<Event>(
+  Type.Union(Object.values(EVENTS), {
     description: 'One entry of a conversation’s log',
     examples: [
       {
@@ -85,7 +52,18 @@ export const Event = Type.Union(
         data: { clientMessageId: 'c2f1b7de-0001', text: 'Hello Bob' },
       },
     ],
-  },
+  }),
 );
-export type Event = Static<typeof Event>;
-export type EventOf<N extends EventName> = Extract<Event, { event: N }>;
+
+/**
+ * An entry with a name that the reader of a document does not know. It is in the documents only, beside the known ones: clients made from
+ * them must take what newer servers add.
+ */
+export const UnknownEvent = Type.Object(
+  {
+    ...eventHead,
+    event: Type.String({ description: 'A name that this document does not know', examples: ['message.translated'] }),
+    data: Type.Object({}, { description: 'Whatever that event carries' }),
+  },
+  { description: 'An event that a newer server added: advance the cursor, ignore the rest' },
+);

@@ -1,21 +1,10 @@
-import Type, { type Static, type TObject, type TProperties } from 'typebox';
+import Type, { type Static, type TLiteral, type TObject, type TOptional, type TProperties } from 'typebox';
 import { Conversation } from './conversations.ts';
 import { ErrorBodySchema } from './error-schemas.ts';
 import { Event } from './events.ts';
-import {
-  ClientMessageId,
-  ConversationId,
-  Cursor,
-  CursorSeq,
-  Emoji,
-  Epoch,
-  Metadata,
-  Seq,
-  SessionId,
-  Text,
-  TimestampMs,
-  UserId,
-} from './primitives.ts';
+import { type FrameOperationName, OPERATIONS, type OperationOf } from './operations/index.ts';
+import type { Operation } from './operations/operation.ts';
+import { ConversationId, Cursor, CursorSeq, Epoch, Seq, SessionId, TimestampMs, UserId } from './primitives.ts';
 
 /** Names a frame so that its reply can be matched; chosen by the client, echoed unchanged. */
 export const Ref = Type.Union([Type.String({ maxLength: 64 }), Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })], {
@@ -24,14 +13,35 @@ export const Ref = Type.Union([Type.String({ maxLength: 64 }), Type.Integer({ mi
 });
 export type Ref = Static<typeof Ref>;
 
-function clientFrame<N extends string, P extends TProperties>(type: N, properties: P, description: string) {
-  return Type.Object({ type: Type.Literal(type), ref: Type.Optional(Ref), ...properties }, { additionalProperties: false, description });
+type ClientFrameSchema<N extends string, P extends TProperties> = TObject<{ type: TLiteral<N>; ref: TOptional<typeof Ref> } & P>;
+
+function clientFrame<N extends string, P extends TProperties>(type: N, properties: P, description: string): ClientFrameSchema<N, P> {
+  return Type.Object(
+    { type: Type.Literal(type), ref: Type.Optional(Ref), ...properties },
+    { additionalProperties: false, description },
+  ) as unknown as ClientFrameSchema<N, P>;
 }
+
+/** The frames of those operations that have one, by type. */
+export function operationFrames(operations: readonly Operation[]): Record<string, TObject> {
+  const frames: Record<string, TObject> = {};
+  for (const { name, input, frame } of operations) {
+    if (frame !== undefined) frames[name] = clientFrame(name, { conversationId: ConversationId, ...input }, frame.description);
+  }
+  return frames;
+}
+
+const OPERATION_FRAMES = operationFrames(Object.values(OPERATIONS)) as {
+  readonly [N in FrameOperationName]: ClientFrameSchema<
+    N,
+    Extract<{ conversationId: typeof ConversationId } & OperationOf<N>['input'], TProperties>
+  >;
+};
 
 const Watched = Type.Array(UserId, { minItems: 1, maxItems: 200, uniqueItems: true });
 
-/** Every frame a client may send, by `type`. */
-export const CLIENT_FRAMES = {
+/** Frames that are about the connection, or read. They have a handler each in `gateway/realtime/frames/`. */
+export const CONNECTION_FRAMES = {
   sync: clientFrame(
     'sync',
     {
@@ -39,44 +49,6 @@ export const CLIENT_FRAMES = {
       since: Type.Optional(TimestampMs),
     },
     'Start the flow of events from these cursors. `since` is the serverTime of the last sync.done: conversations quiet since then are skipped.',
-  ),
-  'message.send': clientFrame(
-    'message.send',
-    {
-      conversationId: ConversationId,
-      clientMessageId: ClientMessageId,
-      text: Text,
-      replyTo: Type.Optional(Seq),
-      metadata: Type.Optional(Metadata),
-    },
-    'Send a message. ok means it is stored. A repeat of clientMessageId returns the first result.',
-  ),
-  'message.edit': clientFrame(
-    'message.edit',
-    { conversationId: ConversationId, seq: Seq, text: Text, metadata: Type.Optional(Metadata) },
-    'Change your own message.',
-  ),
-  'message.delete': clientFrame(
-    'message.delete',
-    { conversationId: ConversationId, seq: Seq },
-    'Delete your own message, or, as owner or admin, any.',
-  ),
-  'reaction.add': clientFrame('reaction.add', { conversationId: ConversationId, seq: Seq, emoji: Emoji }, 'React to a message.'),
-  'reaction.remove': clientFrame('reaction.remove', { conversationId: ConversationId, seq: Seq, emoji: Emoji }, 'Take a reaction back.'),
-  'receipt.read': clientFrame(
-    'receipt.read',
-    { conversationId: ConversationId, seq: Seq },
-    'Everything up to seq was read. Never moves back.',
-  ),
-  'receipt.delivered': clientFrame(
-    'receipt.delivered',
-    { conversationId: ConversationId, seq: Seq },
-    'Everything up to seq reached this device.',
-  ),
-  typing: clientFrame(
-    'typing',
-    { conversationId: ConversationId, active: Type.Boolean() },
-    'Started or stopped typing. Repeat every 5 s while it lasts.',
   ),
   'presence.watch': clientFrame(
     'presence.watch',
@@ -107,6 +79,10 @@ export const CLIENT_FRAMES = {
   ),
   ping: clientFrame('ping', {}, 'Asks for a pong. For clients that cannot see WebSocket pings.'),
 } as const satisfies Record<string, TObject>;
+export type ConnectionFrameType = keyof typeof CONNECTION_FRAMES;
+
+/** Every frame a client may send, by `type`. */
+export const CLIENT_FRAMES = { ...CONNECTION_FRAMES, ...OPERATION_FRAMES };
 
 export type ClientFrameType = keyof typeof CLIENT_FRAMES;
 export type ClientFrameOf<N extends ClientFrameType> = Static<(typeof CLIENT_FRAMES)[N]>;
@@ -242,13 +218,9 @@ export const SERVER_FRAMES = {
 } as const satisfies Record<string, TObject>;
 
 export type ServerFrameType = keyof typeof SERVER_FRAMES | 'event';
-export type ServerFrameOf<N extends ServerFrameType> = N extends keyof typeof SERVER_FRAMES
-  ? Static<(typeof SERVER_FRAMES)[N]>
-  : import('./events.ts').Event;
+export type ServerFrameOf<N extends ServerFrameType> = N extends keyof typeof SERVER_FRAMES ? Static<(typeof SERVER_FRAMES)[N]> : Event;
 /** Any frame the server may send. */
-export type ServerFrame =
-  | { [N in keyof typeof SERVER_FRAMES]: Static<(typeof SERVER_FRAMES)[N]> }[keyof typeof SERVER_FRAMES]
-  | import('./events.ts').Event;
+export type ServerFrame = { [N in keyof typeof SERVER_FRAMES]: Static<(typeof SERVER_FRAMES)[N]> }[keyof typeof SERVER_FRAMES] | Event;
 
 /** The WebSocket subprotocol of this version. */
 export const SUBPROTOCOL = 'connect.v1';

@@ -8,29 +8,14 @@ import {
   DeviceId,
   Epoch,
   Metadata,
-  Role,
   Seq,
   SessionId,
   Text,
   TimestampMs,
-  Title,
   UserId,
 } from './primitives.ts';
 
 /** The shapes of the public REST API that are not already frames, events or conversations. */
-
-/**
- * What a partner key may be allowed to do, and what that means. A session is a user signed in: whoever can make one for any user can do
- * all that any user can, so `sessions:write` includes the other scopes in effect.
- */
-export const SCOPES = {
-  'sessions:write': 'sign any user in, list and revoke sessions; a session may do all that its user may, whatever other scopes the key has',
-  'conversations:read': 'read conversations and members on behalf of a user',
-  'conversations:write': 'create and change conversations and members on behalf of a user',
-  'messages:read': 'read messages, events and read state on behalf of a user',
-  'messages:write': 'send, edit and delete messages, react, and mark as read on behalf of a user',
-} as const;
-export type Scope = keyof typeof SCOPES;
 
 /** A page cursor: opaque, made by the server, good only for the list that gave it. */
 export const PageCursor = Type.String({
@@ -176,15 +161,6 @@ export type Message = Static<typeof Message>;
 export const MessageList = Type.Object({ messages: Type.Array(Message), nextCursor: NextCursor });
 export type MessageList = Static<typeof MessageList>;
 
-export const SendMessage = Type.Object(
-  { text: Text, replyTo: Type.Optional(Seq), metadata: Type.Optional(Metadata) },
-  { additionalProperties: false, examples: [{ text: 'Hello Bob' }] },
-);
-export const EditMessage = Type.Object(
-  { text: Text, metadata: Type.Optional(Metadata) },
-  { additionalProperties: false, examples: [{ text: 'Hello Bob!' }] },
-);
-
 /** Where a sent message landed. */
 export const MessageSent = Type.Object(
   {
@@ -200,32 +176,9 @@ export const MessageSent = Type.Object(
 );
 export type MessageSent = Static<typeof MessageSent>;
 
-export const CreateConversation = Type.Object(
-  {
-    kind: Type.Union([Type.Literal('direct'), Type.Literal('group')], {
-      description: 'direct: you and one other; group: any number',
-      examples: ['group'],
-    }),
-    title: Type.Optional(Title),
-    memberIds: Type.Array(UserId, { maxItems: 99, uniqueItems: true, description: 'The others; you are its owner', examples: [['bob']] }),
-  },
-  { additionalProperties: false, examples: [{ kind: 'group', title: 'Weekend plans', memberIds: ['bob'] }] },
-);
-export const UpdateConversation = Type.Object({ title: Title }, { additionalProperties: false });
 export const ConversationList = Type.Object({ conversations: Type.Array(Conversation), nextCursor: NextCursor });
 export type ConversationList = Static<typeof ConversationList>;
 
-export const AddMembers = Type.Object(
-  {
-    members: Type.Array(Type.Object({ userId: UserId, role: Type.Optional(Role) }, { additionalProperties: false }), {
-      minItems: 1,
-      maxItems: 100,
-      description: 'Who joins; role is member unless told',
-    }),
-  },
-  { additionalProperties: false, examples: [{ members: [{ userId: 'carol' }] }] },
-);
-export const UpdateMember = Type.Object({ role: Role }, { additionalProperties: false });
 export const MemberList = Type.Object({ members: Type.Array(Member), nextCursor: NextCursor });
 export type MemberList = Static<typeof MemberList>;
 
@@ -247,7 +200,6 @@ export type EventList = Static<typeof EventList>;
 
 export const ReadList = Type.Object({ reads: Type.Array(ReadState) });
 export type ReadList = Static<typeof ReadList>;
-export const MarkRead = Type.Object({ seq: Seq }, { additionalProperties: false, examples: [{ seq: 42 }] });
 
 /** Public parts of the keys that sign access tokens, RFC 7517. */
 export const Jwks = Type.Object(

@@ -99,6 +99,10 @@ export const Role = Type.Union([Type.Literal('owner'), Type.Literal('admin'), Ty
 });
 export type Role = Static<typeof Role>;
 
+/** A member as events name one. */
+export const MemberRef = Type.Object({ userId: UserId, role: Role }, { description: 'A member as events name one' });
+export type MemberRef = Static<typeof MemberRef>;
+
 export const ConversationKind = Type.Union([Type.Literal('direct'), Type.Literal('group')], { examples: ['group'] });
 export type ConversationKind = Static<typeof ConversationKind>;
 

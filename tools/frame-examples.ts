@@ -1,3 +1,6 @@
+import { OPERATIONS } from '../shared/operations/index.ts';
+import type { Operation } from '../shared/operations/operation.ts';
+
 const conversationId = 'g-hYt6kCqZ0uJm3nW8xR2b1Q';
 const at = 1763910000000;
 const event = {
@@ -26,17 +29,17 @@ const conversation = {
 };
 const limits = { frameBytes: 65536, framesPerSecond: 20, frameBurst: 60, textBytes: 8192, topics: 1000, watchedUsers: 200 };
 
+/** The frame of an operation, with the operation's own example. */
+const operationExamples = Object.fromEntries(
+  Object.values<Operation>(OPERATIONS)
+    .filter(({ frame }) => frame !== undefined)
+    .map(({ name, example }, i) => [messageName(name, true), { type: name, ref: i + 2, conversationId, ...example }]),
+);
+
 /** One example of every frame, by its name in the AsyncAPI document; a test checks each against its schema. */
 export const frameExamples: Record<string, object> = {
+  ...operationExamples,
   clientSync: { type: 'sync', ref: 1, cursors: { [conversationId]: { seq: 41, epoch: 'm1k9x2' } }, since: at },
-  clientMessageSend: { type: 'message.send', ref: 2, conversationId, clientMessageId: 'c2f1b7de-0001', text: 'Hello Bob' },
-  clientMessageEdit: { type: 'message.edit', ref: 3, conversationId, seq: 42, text: 'Hello Bob!' },
-  clientMessageDelete: { type: 'message.delete', ref: 4, conversationId, seq: 42 },
-  clientReactionAdd: { type: 'reaction.add', ref: 5, conversationId, seq: 42, emoji: '👍' },
-  clientReactionRemove: { type: 'reaction.remove', ref: 6, conversationId, seq: 42, emoji: '👍' },
-  clientReceiptRead: { type: 'receipt.read', ref: 7, conversationId, seq: 42 },
-  clientReceiptDelivered: { type: 'receipt.delivered', ref: 8, conversationId, seq: 42 },
-  clientTyping: { type: 'typing', conversationId, active: true },
   clientPresenceWatch: { type: 'presence.watch', ref: 9, userIds: ['bob'] },
   clientPresenceUnwatch: { type: 'presence.unwatch', ref: 10, userIds: ['bob'] },
   clientHistory: { type: 'history', ref: 11, conversationId, before: 42, limit: 50 },
@@ -70,3 +73,9 @@ export const frameExamples: Record<string, object> = {
   serverPong: { type: 'pong', ref: 14, serverTime: at },
   serverEvent: event,
 };
+
+/** `typing` and `ping` style names exist in both directions with different shapes. */
+export function messageName(type: string, fromClient: boolean): string {
+  const camel = type.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return `${fromClient ? 'client' : 'server'}${camel[0]?.toUpperCase()}${camel.slice(1)}`;
+}

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { KeyStore, PartnerKey } from '../../engine/store.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { SCOPES, type Scope } from '../../shared/http-schemas.ts';
+import { SCOPES, type Scope } from '../../shared/scopes.ts';
 import type { Clock } from '../../shared/service/clock.ts';
 import { hashSecret, newSecret, sameHash } from './secrets.ts';
 

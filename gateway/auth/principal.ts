@@ -1,5 +1,5 @@
-import type { Scope } from '../../shared/http-schemas.ts';
 import type { DeviceId, SessionId, UserId } from '../../shared/primitives.ts';
+import type { Scope } from '../../shared/scopes.ts';
 
 /** What an access token says, once it is verified and its session found in force. */
 export interface AccessClaims {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import type { Scope } from '../../shared/http-schemas.ts';
 import { UserId } from '../../shared/primitives.ts';
+import type { Scope } from '../../shared/scopes.ts';
 
 /** Runs after identification and rate limiting, before the body is read. */
 export function actingUser(app: FastifyInstance, scope: Scope) {

@@ -1,5 +1,6 @@
 import { ErrorEnvelope } from '../../shared/error-schemas.ts';
 import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
+import { IN_CONVERSATION } from '../../shared/operations/operation.ts';
 
 /** Of every route that is counted and answered by more than this process. */
 const ALWAYS = [
@@ -12,7 +13,6 @@ const ALWAYS = [
 const SIGNED_IN = ['CHAT_ERR_UNAUTHORIZED', 'CHAT_ERR_TOKEN_EXPIRED', 'CHAT_ERR_SESSION_REVOKED', 'CHAT_ERR_FORBIDDEN'] as const;
 const MESSAGING = ['CHAT_ERR_UNAVAILABLE', 'CHAT_ERR_TIMEOUT'] as const;
 const BODY = ['CHAT_ERR_BAD_JSON', 'CHAT_ERR_TOO_LARGE', 'CHAT_ERR_UNSUPPORTED_MEDIA_TYPE'] as const;
-const IN_CONVERSATION = ['CHAT_ERR_NOT_MEMBER', 'CHAT_ERR_CONVERSATION_NOT_FOUND'] as const;
 
 /** Groups of errors that routes have in common. */
 export const FAILURES = { ALWAYS, SIGNED_IN, MESSAGING, BODY, IN_CONVERSATION };

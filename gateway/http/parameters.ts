@@ -1,11 +1,9 @@
 import Type from 'typebox';
-import { ClientMessageId, ConversationId, Emoji, Seq, UserId } from '../../shared/primitives.ts';
+import { ClientMessageId, ConversationId, Seq } from '../../shared/primitives.ts';
 import { OnBehalfOf } from './acting.ts';
 
 export const ConversationParams = Type.Object({ conversationId: ConversationId });
-export const MemberParams = Type.Object({ conversationId: ConversationId, userId: UserId });
 export const MessageParams = Type.Object({ conversationId: ConversationId, seq: Seq });
-export const ReactionParams = Type.Object({ conversationId: ConversationId, seq: Seq, emoji: Emoji });
 
 /** X-On-Behalf-Of, and the key under which a repeat of the request finds its first result. */
 export const WithIdempotencyKey = Type.Object({

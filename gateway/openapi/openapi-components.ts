@@ -2,8 +2,9 @@ import type { TSchema } from 'typebox';
 import { Conversation, Member, ReadState } from '../../shared/conversations.ts';
 import { ErrorBodySchema, ErrorEnvelope } from '../../shared/error-schemas.ts';
 import { ChatError, ERRORS, type ErrorCode } from '../../shared/errors.ts';
-import { EVENT_NAMES, Event, ReactionSummary } from '../../shared/events.ts';
+import { EVENTS, Event, ReactionSummary, UnknownEvent } from '../../shared/events.ts';
 import * as rest from '../../shared/http-schemas.ts';
+import { OPERATION_BODIES } from '../http/operation-route.ts';
 
 export type JsonSchema = Record<string, unknown>;
 
@@ -11,16 +12,28 @@ export type JsonSchema = Record<string, unknown>;
 export const eventComponent = (name: string): string =>
   name.replace(/(^|\.)([a-z])/g, (_match, _dot, letter: string) => letter.toUpperCase());
 
+/** The events by component name, their union, and what stands for those that are added later. */
+export function eventComponents(events: Readonly<Record<string, TSchema>>, union: TSchema): [string, TSchema][] {
+  return [
+    ...Object.entries(events).map(([name, schema]): [string, TSchema] => [eventComponent(name), schema]),
+    ['UnknownEvent', UnknownEvent],
+    [KNOWN_EVENTS, union],
+  ];
+}
+
+/** The union of the events that a document knows, and its union with those that it does not know. */
+const KNOWN_EVENTS = 'Event';
+const ALL_EVENTS = 'LogEntry';
+
 /** Schemas that get a name in the document; parts stand before what is made of them. */
-const COMPONENTS: [string, TSchema][] = [
+const COMPONENTS: readonly [string, TSchema][] = [
   ['ErrorBody', ErrorBodySchema],
   ['ErrorEnvelope', ErrorEnvelope],
   ['Member', Member],
   ['Conversation', Conversation],
   ['ReadState', ReadState],
   ['ReactionSummary', ReactionSummary],
-  ...EVENT_NAMES.map((name, index): [string, TSchema] => [eventComponent(name), Event.anyOf[index] as TSchema]),
-  ['Event', Event],
+  ...eventComponents(EVENTS, Event),
   ['Message', rest.Message],
   ['MessageSent', rest.MessageSent],
   ['SessionTokens', rest.SessionTokens],
@@ -29,13 +42,7 @@ const COMPONENTS: [string, TSchema][] = [
   ['SignInByIdToken', rest.SignInByIdToken],
   ['CreateSession', rest.CreateSession],
   ['RefreshSession', rest.RefreshSession],
-  ['CreateConversation', rest.CreateConversation],
-  ['UpdateConversation', rest.UpdateConversation],
-  ['AddMembers', rest.AddMembers],
-  ['UpdateMember', rest.UpdateMember],
-  ['SendMessage', rest.SendMessage],
-  ['EditMessage', rest.EditMessage],
-  ['MarkRead', rest.MarkRead],
+  ...OPERATION_BODIES,
   ['SessionList', rest.SessionList],
   ['ConversationList', rest.ConversationList],
   ['MemberList', rest.MemberList],
@@ -49,18 +56,35 @@ const COMPONENTS: [string, TSchema][] = [
 /** Data, not schemas: never looked into. */
 const DATA_KEYWORDS = new Set(['examples', 'example', 'default', 'enum', 'const']);
 
-/** Knows the components by their content, so that routes keep whole, typed schemas and only the document has references. */
+type Reference = (name: string, description: unknown) => JsonSchema;
+const referenceById: Reference = (name, description) => ({ $ref: `${name}#`, ...(description !== undefined && { description }) });
+
+/**
+ * Knows the components by their content, so that routes and frames keep whole, typed schemas and only the document has references. Where
+ * they name the events that this server knows, the document takes any: a client made from it must not break when one is added.
+ */
 export class ComponentRegistry {
   readonly #names = new Map<string, string>();
+  readonly #reference: Reference;
   /** Every component, with references to the others, and its name as `$id`. */
   readonly schemas: JsonSchema[] = [];
 
-  constructor() {
-    for (const [name, schema] of COMPONENTS) {
+  constructor(components: readonly [string, TSchema][] = COMPONENTS, reference = referenceById) {
+    this.#reference = reference;
+    for (const [name, schema] of components) {
       const plain = JSON.parse(JSON.stringify(schema)) as JsonSchema;
       this.schemas.push({ $id: name, ...this.#referParts(plain) });
-      this.#names.set(identity(plain), name);
+      this.#names.set(identity(plain), name === KNOWN_EVENTS ? ALL_EVENTS : name);
+      if (name === KNOWN_EVENTS) this.schemas.push({ $id: ALL_EVENTS, ...this.#allEvents() });
     }
+  }
+
+  /** `anyOf`, and no discriminator: either would make generated clients refuse a name that is not listed. */
+  #allEvents(): JsonSchema {
+    return {
+      description: 'One entry of a conversation’s log. Newer servers add events: take any, ignore those you do not know.',
+      anyOf: [KNOWN_EVENTS, 'UnknownEvent'].map((name) => this.#reference(name, undefined)),
+    };
   }
 
   /** The same schema, with every component in it replaced by a reference. */
@@ -68,9 +92,7 @@ export class ComponentRegistry {
     if (typeof schema !== 'object' || schema === null) return schema;
     if (Array.isArray(schema)) return schema.map((part) => this.refer(part));
     const name = this.#names.get(identity(schema as JsonSchema));
-    if (name === undefined) return this.#referParts(schema as JsonSchema);
-    const { description } = schema as JsonSchema;
-    return { $ref: `${name}#`, ...(description !== undefined && { description }) };
+    return name === undefined ? this.#referParts(schema as JsonSchema) : this.#reference(name, (schema as JsonSchema)['description']);
   }
 
   #referParts(schema: JsonSchema): JsonSchema {

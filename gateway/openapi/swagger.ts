@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
-import { SCOPES } from '../../shared/http-schemas.ts';
+import { SCOPES } from '../../shared/scopes.ts';
 import { ComponentRegistry, errorExamples } from './openapi-components.ts';
 import { polish } from './openapi-polish.ts';
 

@@ -1,16 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Value } from 'typebox/value';
 import { Conversation } from '../../shared/conversations.ts';
-import { ConversationList, CreateConversation, PageQuery, UpdateConversation } from '../../shared/http-schemas.ts';
+import { ConversationList, PageQuery } from '../../shared/http-schemas.ts';
+import { conversationCreate } from '../../shared/operations/conversation-create.ts';
+import { conversationUpdate } from '../../shared/operations/conversation-update.ts';
 import { ConversationId } from '../../shared/primitives.ts';
 import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
 import { FAILURES, failures } from '../http/failures.ts';
+import { operationRoute } from '../http/operation-route.ts';
 import { decodeCursor, encodeCursor } from '../http/page-cursor.ts';
-import { ConversationParams, WithIdempotencyKey } from '../http/parameters.ts';
+import { ConversationParams } from '../http/parameters.ts';
 import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const READ = 'conversations:read';
-const WRITE = 'conversations:write';
 const COMMON = [...FAILURES.ALWAYS, ...FAILURES.SIGNED_IN, ...FAILURES.MESSAGING] as const;
 
 const conversations: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { messaging }) => {
@@ -40,27 +42,12 @@ const conversations: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, {
     },
   );
 
-  app.post(
-    '/conversations',
-    {
-      ...actingUser(app, WRITE),
-      schema: {
-        operationId: 'createConversation',
-        tags: ['conversations'],
-        summary: 'Create a conversation',
-        description:
-          'There is one direct conversation for each pair of users: creating it again finds it (200). A group is new every time unless Idempotency-Key repeats; its creator is its owner.',
-        ...securedBy(WRITE),
-        headers: WithIdempotencyKey,
-        body: CreateConversation,
-        response: {
-          200: { ...Conversation, description: 'It was there already' },
-          201: { ...Conversation, description: 'Created' },
-          ...failures(...COMMON, ...FAILURES.BODY, 'CHAT_ERR_LIMIT', 'CHAT_ERR_IDEMPOTENCY_MISMATCH', 'CHAT_ERR_NOT_DURABLE'),
-        },
-      },
-    },
-    async ({ actorId, body, headers }, reply) => {
+  app.route({
+    ...operationRoute(app, conversationCreate, {
+      200: { ...Conversation, description: 'It was there already' },
+      201: { ...Conversation, description: 'Created' },
+    }),
+    handler: async ({ actorId, body, headers }, reply) => {
       const idempotencyKey = headers['idempotency-key'];
       const { conversation, created } = await messaging.call('createConversation', {
         actorId,
@@ -72,7 +59,7 @@ const conversations: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, {
         .header('location', `/v1/conversations/${conversation.id}`)
         .send(conversation);
     },
-  );
+  });
 
   app.get(
     '/conversations/:conversationId',
@@ -95,31 +82,14 @@ const conversations: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, {
     },
   );
 
-  app.patch(
-    '/conversations/:conversationId',
-    {
-      ...actingUser(app, WRITE),
-      schema: {
-        operationId: 'updateConversation',
-        tags: ['conversations'],
-        summary: 'Rename a group',
-        description: 'For owners and admins. A direct conversation has no title.',
-        ...securedBy(WRITE),
-        headers: OnBehalfOf,
-        params: ConversationParams,
-        body: UpdateConversation,
-        response: {
-          200: Conversation,
-          ...failures(...COMMON, ...FAILURES.BODY, ...FAILURES.IN_CONVERSATION, 'CHAT_ERR_DIRECT_FIXED', 'CHAT_ERR_NOT_DURABLE'),
-        },
-      },
-    },
-    async ({ actorId, params: { conversationId }, body }) => {
+  app.route({
+    ...operationRoute(app, conversationUpdate, { 200: Conversation }),
+    handler: async ({ actorId, params: { conversationId }, body }) => {
       await messaging.execute({ op: 'conversation.update', conversationId, actorId, title: body.title });
       const { conversation } = await messaging.call('conversation', { userId: actorId, conversationId });
       return conversation;
     },
-  );
+  });
 };
 
 export default conversations;

@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import Type from 'typebox';
 import { Value } from 'typebox/value';
-import { EditMessage, Message, MessageList, MessageSent, PageQuery, SendMessage } from '../../shared/http-schemas.ts';
+import { Message, MessageList, MessageSent, PageQuery } from '../../shared/http-schemas.ts';
+import { messageEdit } from '../../shared/operations/message-edit.ts';
+import { messageSend } from '../../shared/operations/message-send.ts';
 import { Seq } from '../../shared/primitives.ts';
 import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
 import { FAILURES, failures } from '../http/failures.ts';
 import { messageOf, readMessage } from '../http/message-reader.ts';
+import { operationRoute } from '../http/operation-route.ts';
 import { decodeCursor, encodeCursor } from '../http/page-cursor.ts';
-import { ConversationParams, MessageParams, WithIdempotencyKey } from '../http/parameters.ts';
+import { ConversationParams, MessageParams } from '../http/parameters.ts';
 import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const READ = 'messages:read';
-const WRITE = 'messages:write';
 const COMMON = [...FAILURES.ALWAYS, ...FAILURES.SIGNED_IN, ...FAILURES.MESSAGING, ...FAILURES.IN_CONVERSATION] as const;
-const CONTENT = [...FAILURES.BODY, 'CHAT_ERR_TEXT_TOO_LONG', 'CHAT_ERR_BAD_METADATA', 'CHAT_ERR_NOT_DURABLE'] as const;
 
 const messages: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { messaging }) => {
   app.get(
@@ -42,36 +42,11 @@ const messages: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { mess
     },
   );
 
-  app.post(
-    '/conversations/:conversationId/messages',
-    {
-      ...actingUser(app, WRITE),
-      schema: {
-        operationId: 'sendMessage',
-        tags: ['messages'],
-        summary: 'Send a message',
-        description:
-          'The answer comes when the message is stored. Idempotency-Key is its clientMessageId: a repeat stores nothing and gives the place of the first (200).',
-        ...securedBy(WRITE),
-        headers: WithIdempotencyKey,
-        params: ConversationParams,
-        body: SendMessage,
-        response: {
-          200: { ...MessageSent, description: 'It was sent before' },
-          201: MessageSent,
-          ...failures(...COMMON, ...CONTENT, 'CHAT_ERR_MESSAGE_NOT_FOUND'),
-        },
-      },
-    },
-    async ({ actorId, params: { conversationId }, body, headers }, reply) => {
+  app.route({
+    ...operationRoute(app, messageSend, { 200: { ...MessageSent, description: 'It was sent before' }, 201: MessageSent }),
+    handler: async ({ actorId, params: { conversationId }, body, headers }, reply) => {
       const clientMessageId = headers['idempotency-key'] ?? randomUUID();
-      const ok = await messaging.execute({
-        op: 'message.send',
-        conversationId,
-        actorId,
-        clientMessageId,
-        ...body,
-      });
+      const ok = await messaging.execute({ op: 'message.send', conversationId, actorId, clientMessageId, ...body });
       const seq = ok.seq as number;
       return reply
         .code(ok.duplicate ? 200 : 201)
@@ -86,7 +61,7 @@ const messages: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { mess
           ...(ok.duplicate && { duplicate: true }),
         });
     },
-  );
+  });
 
   app.get(
     '/conversations/:conversationId/messages/:seq',
@@ -106,51 +81,13 @@ const messages: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { mess
     async ({ actorId, params }) => readMessage(messaging, { userId: actorId, ...params }),
   );
 
-  app.patch(
-    '/conversations/:conversationId/messages/:seq',
-    {
-      ...actingUser(app, WRITE),
-      schema: {
-        operationId: 'editMessage',
-        tags: ['messages'],
-        summary: 'Edit a message',
-        description: 'Only its sender may. Metadata that is left out stays as it is.',
-        ...securedBy(WRITE),
-        headers: OnBehalfOf,
-        params: MessageParams,
-        body: EditMessage,
-        response: { 200: Message, ...failures(...COMMON, ...CONTENT, 'CHAT_ERR_MESSAGE_NOT_FOUND', 'CHAT_ERR_NOT_YOUR_MESSAGE') },
-      },
-    },
-    async ({ actorId, params, body }) => {
+  app.route({
+    ...operationRoute(app, messageEdit, { 200: Message }),
+    handler: async ({ actorId, params, body }) => {
       await messaging.execute({ op: 'message.edit', actorId, ...params, ...body });
       return readMessage(messaging, { userId: actorId, ...params });
     },
-  );
-
-  app.delete(
-    '/conversations/:conversationId/messages/:seq',
-    {
-      ...actingUser(app, WRITE),
-      schema: {
-        operationId: 'deleteMessage',
-        tags: ['messages'],
-        summary: 'Delete a message',
-        description: 'For its sender, and for owners and admins. Its content and reactions are erased; its place in the log stays.',
-        ...securedBy(WRITE),
-        headers: OnBehalfOf,
-        params: MessageParams,
-        response: {
-          204: Type.Null({ description: 'Erased' }),
-          ...failures(...COMMON, 'CHAT_ERR_MESSAGE_NOT_FOUND', 'CHAT_ERR_NOT_DURABLE'),
-        },
-      },
-    },
-    async ({ actorId, params }, reply) => {
-      await messaging.execute({ op: 'message.delete', actorId, ...params });
-      return reply.code(204).send(null);
-    },
-  );
+  });
 };
 
 export default messages;

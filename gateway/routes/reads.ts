@@ -1,13 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import Type from 'typebox';
-import { MarkRead, ReadList } from '../../shared/http-schemas.ts';
+import { ReadList } from '../../shared/http-schemas.ts';
 import { actingUser, OnBehalfOf, securedBy } from '../http/acting.ts';
 import { FAILURES, failures } from '../http/failures.ts';
 import { ConversationParams } from '../http/parameters.ts';
 import type { ChatRouteOptions } from '../http/route-options.ts';
 
 const READ = 'messages:read';
-const WRITE = 'messages:write';
 const COMMON = [...FAILURES.ALWAYS, ...FAILURES.SIGNED_IN, ...FAILURES.MESSAGING, ...FAILURES.IN_CONVERSATION] as const;
 
 const reads: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { messaging }) => {
@@ -29,28 +27,6 @@ const reads: FastifyPluginAsyncTypebox<ChatRouteOptions> = async (app, { messagi
       },
     },
     async ({ actorId, params }) => messaging.call('reads', { userId: actorId, conversationId: params.conversationId }),
-  );
-
-  app.put(
-    '/conversations/:conversationId/read',
-    {
-      ...actingUser(app, WRITE),
-      schema: {
-        operationId: 'markRead',
-        tags: ['reads'],
-        summary: 'Mark a conversation as read up to a seq',
-        description: 'Never moves back: the furthest one wins.',
-        ...securedBy(WRITE),
-        headers: OnBehalfOf,
-        params: ConversationParams,
-        body: MarkRead,
-        response: { 204: Type.Null({ description: 'Read' }), ...failures(...COMMON, ...FAILURES.BODY, 'CHAT_ERR_NOT_DURABLE') },
-      },
-    },
-    async ({ actorId, params: { conversationId }, body }, reply) => {
-      await messaging.execute({ op: 'receipt.read', conversationId, actorId, seq: body.seq });
-      return reply.code(204).send(null);
-    },
   );
 };
 

@@ -4,7 +4,7 @@ import conversations from './conversations.ts';
 import events from './events.ts';
 import members from './members.ts';
 import messages from './messages.ts';
-import reactions from './reactions.ts';
+import operations from './operations.ts';
 import reads from './reads.ts';
 import sessions from './sessions.ts';
 
@@ -15,7 +15,7 @@ const v1: FastifyPluginAsync<ChatRouteOptions> = async (app, { messaging }) => {
   await app.register(conversations, { messaging });
   await app.register(members, { messaging });
   await app.register(messages, { messaging });
-  await app.register(reactions, { messaging });
+  await app.register(operations, { messaging });
   await app.register(events, { messaging });
   await app.register(reads, { messaging });
 };

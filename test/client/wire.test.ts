@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { utf8Length } from '../../client/utf8.ts';
 import type * as wire from '../../client/wire.ts';
 import type * as conversations from '../../shared/conversations.ts';
-import { EVENT_NAMES, type Event } from '../../shared/events.ts';
-import { CLIENT_FRAMES, type ClientFrame, type Limits, SERVER_FRAMES, type ServerFrame } from '../../shared/frames.ts';
+import type { Event, EventName, EventOf } from '../../shared/events.ts';
+import { type ClientFrame, type ClientFrameType, type Limits, SERVER_FRAMES, type ServerFrame } from '../../shared/frames.ts';
 import type * as primitives from '../../shared/primitives.ts';
 
 /** Each may stand for the other: `true`, or a type error on the line that says so. */
@@ -13,31 +13,17 @@ type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
 /** The compiler is the test: these lines do not type-check when the client's types and the server's schemas part. */
 const same: true[] = [
   true satisfies Same<wire.ChatEvent, Event>,
+  true satisfies Same<wire.EventName, EventName>,
+  true satisfies Same<wire.EventDataByName, { [N in EventName]: EventOf<N>['data'] }>,
   true satisfies Same<wire.Conversation, conversations.Conversation>,
   true satisfies Same<wire.Cursor, primitives.Cursor>,
   true satisfies Same<wire.Limits, Limits>,
+  true satisfies Same<wire.ClientFrameType, ClientFrameType>,
   true satisfies Same<wire.ClientFrame, ClientFrame>,
   true satisfies Same<wire.ServerFrame, ServerFrame>,
 ];
 
 test('the client’s types and the server’s schemas are the same, frame by frame', () => {
-  const clientFrames: Record<wire.ClientFrameType, true> = {
-    sync: true,
-    'message.send': true,
-    'message.edit': true,
-    'message.delete': true,
-    'reaction.add': true,
-    'reaction.remove': true,
-    'receipt.read': true,
-    'receipt.delivered': true,
-    typing: true,
-    'presence.watch': true,
-    'presence.unwatch': true,
-    history: true,
-    'client.state': true,
-    'session.refresh': true,
-    ping: true,
-  };
   const serverFrames: Record<wire.ServerFrameType, true> = {
     welcome: true,
     ok: true,
@@ -53,19 +39,7 @@ test('the client’s types and the server’s schemas are the same, frame by fra
     reconnect: true,
     pong: true,
   };
-  const eventNames: Record<wire.EventName, true> = {
-    'message.created': true,
-    'message.edited': true,
-    'message.deleted': true,
-    'reaction.added': true,
-    'reaction.removed': true,
-    'member.added': true,
-    'member.removed': true,
-    'conversation.updated': true,
-  };
-  assert.deepEqual(Object.keys(clientFrames).sort(), Object.keys(CLIENT_FRAMES).sort());
   assert.deepEqual(Object.keys(serverFrames).sort(), Object.keys(SERVER_FRAMES).sort());
-  assert.deepEqual(Object.keys(eventNames).sort(), [...EVENT_NAMES].sort());
   assert.ok(same.every(Boolean));
 });
 

@@ -49,11 +49,15 @@ export class OpenApiCheck {
 
 const escapePointer = (part: string): string => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
 
-/** Objects take no property that is not documented. */
+/** Objects take no property that is not documented, and lists that are open to later servers are closed: this server is not a later one. */
 function close(node: unknown): unknown {
   if (typeof node !== 'object' || node === null) return node;
   for (const child of Object.values(node)) close(child);
   const schema = node as Json;
+  if (Array.isArray(schema['x-extensible-enum'])) schema['enum'] = schema['x-extensible-enum'];
+  if (Array.isArray(schema['anyOf'])) {
+    schema['anyOf'] = schema['anyOf'].filter(({ $ref }: { $ref?: string }) => $ref !== '#/components/schemas/UnknownEvent');
+  }
   if (schema['type'] === 'object' && schema['properties'] !== undefined) schema['additionalProperties'] ??= false;
   return node;
 }

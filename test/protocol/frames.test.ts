@@ -140,6 +140,23 @@ test('§3.3 a wrong shape gets CHAT_ERR_BAD_FRAME with its ref, and the connecti
   await a.settled();
 });
 
+test('§3.3 the message of a wrong shape names the field', async (t) => {
+  const wire = await (await person(t, world, 'ana')).connect('fresh');
+  const send = { type: 'message.send', conversationId: NOBODY, clientMessageId: 'x', text: 'x' };
+  for (const [frame, complaint] of [
+    [{ ...send, senderId: 'bob' }, 'frame must not have "senderId"'],
+    [{ type: 'message.send', conversationId: NOBODY, text: 'x' }, 'frame must have "clientMessageId"'],
+    [{ ...send, text: 7 }, 'frame.text must be string'],
+    [{ type: 'client.state', state: 'asleep' }, 'frame.state must be one of "active", "background"'],
+    [{ type: 'presence.watch', userIds: ['ana', 'a b'] }, 'frame.userIds.1 must match pattern "^[A-Za-z0-9._@:+-]{1,64}$"'],
+    [{ type: 'sync', cursors: { nonsense: { seq: 5 } } }, 'frame.cursors must not have "nonsense"'],
+    [{ ...send, ['x'.repeat(5000)]: 1 }, `frame must not have "${'x'.repeat(100)}…"`],
+  ] as const) {
+    const { error } = await wire.request(frame);
+    assert.deepEqual([error?.code, error?.message], ['CHAT_ERR_BAD_FRAME', complaint]);
+  }
+});
+
 /** The code a frame is refused with, however full the rate bucket is. */
 async function paced(wire: Wire, frame: object): Promise<string | undefined> {
   for (;;) {

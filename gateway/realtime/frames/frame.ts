@@ -1,5 +1,4 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Command } from '../../../shared/commands.ts';
 import { ChatError } from '../../../shared/errors.ts';
 import type { ClientFrameOf, ClientFrameType, Ref } from '../../../shared/frames.ts';
 import type { Clock } from '../../../shared/service/clock.ts';
@@ -34,14 +33,7 @@ export type FrameHandler<N extends ClientFrameType> = (
   frame: ClientFrameOf<N>,
 ) => void | Promise<void>;
 
-/** Hands a command to messaging and answers the client with its outcome. */
-export function forward(context: FrameContext, connection: Connection, ref: Ref | undefined, command: Command): void {
-  context.messaging.execute(command).then(
-    ({ ok: _, ...result }) => connection.ok(ref, result),
-    (error: unknown) => replyError(context, connection, ref, error),
-  );
-}
-
+/** Answers a frame, or bytes that are none, with a catalogued error. */
 export function replyError(context: FrameContext, connection: Connection, ref: Ref | undefined, error: unknown): void {
   const known = ChatError.from(error);
   if (known.code === 'CHAT_ERR_INTERNAL') context.log.error({ err: error, connectionId: connection.id }, 'a frame failed');

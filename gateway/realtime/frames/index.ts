@@ -1,36 +1,21 @@
-import { Compile, type Validator } from 'typebox/compile';
 import { ChatError } from '../../../shared/errors.ts';
-import { CLIENT_FRAMES, type ClientFrame, type ClientFrameType, type Ref } from '../../../shared/frames.ts';
+import { CLIENT_FRAMES, type ClientFrame, type ClientFrameType, type ConnectionFrameType, type Ref } from '../../../shared/frames.ts';
+import { checkOf, describeComplaints, type SchemaCheck } from '../../../shared/schema-check.ts';
 import type { Connection } from '../transport/connection.ts';
 import { clientState } from './client-state.ts';
 import { type FrameContext, type FrameHandler, replyError } from './frame.ts';
 import { history } from './history.ts';
-import { messageDelete } from './message-delete.ts';
-import { messageEdit } from './message-edit.ts';
-import { messageSend } from './message-send.ts';
+import { operationHandler } from './operation.ts';
 import { ping } from './ping.ts';
 import { presenceUnwatch } from './presence-unwatch.ts';
 import { presenceWatch } from './presence-watch.ts';
-import { reactionAdd } from './reaction-add.ts';
-import { reactionRemove } from './reaction-remove.ts';
-import { receiptDelivered } from './receipt-delivered.ts';
-import { receiptRead } from './receipt-read.ts';
 import { sessionRefresh } from './session-refresh.ts';
 import { sync } from './sync.ts';
-import { typing } from './typing.ts';
 
 export type { FrameContext } from './frame.ts';
 
-const HANDLERS: { [N in ClientFrameType]: FrameHandler<N> } = {
+const CONNECTION_HANDLERS: { [N in ConnectionFrameType]: FrameHandler<N> } = {
   sync,
-  'message.send': messageSend,
-  'message.edit': messageEdit,
-  'message.delete': messageDelete,
-  'reaction.add': reactionAdd,
-  'reaction.remove': reactionRemove,
-  'receipt.read': receiptRead,
-  'receipt.delivered': receiptDelivered,
-  typing,
   'presence.watch': presenceWatch,
   'presence.unwatch': presenceUnwatch,
   history,
@@ -40,15 +25,21 @@ const HANDLERS: { [N in ClientFrameType]: FrameHandler<N> } = {
 };
 
 interface Entry {
-  validator: Validator;
+  check: SchemaCheck;
   handle: FrameHandler<ClientFrameType>;
 }
 
+function handlerOf(type: ClientFrameType): FrameHandler<ClientFrameType> {
+  const handler = isConnectionFrame(type) ? CONNECTION_HANDLERS[type] : operationHandler(type);
+  return handler as FrameHandler<ClientFrameType>;
+}
+
+function isConnectionFrame(type: ClientFrameType): type is ConnectionFrameType {
+  return Object.hasOwn(CONNECTION_HANDLERS, type);
+}
+
 const ENTRIES: ReadonlyMap<string, Entry> = new Map(
-  Object.entries(CLIENT_FRAMES).map(([type, schema]) => [
-    type,
-    { validator: Compile(schema) as Validator, handle: HANDLERS[type as ClientFrameType] as FrameHandler<ClientFrameType> },
-  ]),
+  Object.entries(CLIENT_FRAMES).map(([type, schema]) => [type, { check: checkOf(schema), handle: handlerOf(type as ClientFrameType) }]),
 );
 
 /** Turns bytes from a client into calls of the frame handlers, and everything that is wrong with them into catalogued errors. */
@@ -91,7 +82,8 @@ export class FrameReader {
     if (typeof type !== 'string') return new ChatError('CHAT_ERR_BAD_FRAME', 'type must be a string');
     const entry = ENTRIES.get(type);
     if (entry === undefined) return new ChatError('CHAT_ERR_UNKNOWN_FRAME');
-    return entry.validator.Check(frame) ? entry : new ChatError('CHAT_ERR_BAD_FRAME', firstComplaint(entry.validator, frame));
+    if (entry.check.accepts(frame)) return entry;
+    return new ChatError('CHAT_ERR_BAD_FRAME', describeComplaints('frame', entry.check.complaints(frame)));
   }
 
   #refuse(connection: Connection, ref: Ref | undefined, error: ChatError): void {
@@ -121,11 +113,4 @@ function readRef(frame: object): Ref | undefined {
   const { ref } = frame as { ref?: unknown };
   if (typeof ref === 'string' && ref.length <= 64) return ref;
   return Number.isSafeInteger(ref) && (ref as number) >= 0 ? (ref as number) : undefined;
-}
-
-function firstComplaint(validator: Validator, frame: unknown): string {
-  const [first] = validator.Errors(frame);
-  if (first === undefined) return 'The frame does not have the shape its type needs';
-  const where = first.instancePath === '' ? 'frame' : first.instancePath.slice(1).replaceAll('/', '.').slice(0, 100);
-  return `${where} ${first.message}`;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Scope } from '../../../shared/http-schemas.ts';
+import type { Scope } from '../../../shared/scopes.ts';
 import { assertError, build } from '../../helpers/gateway.ts';
 
 const onBehalfOf = (userId: string) => ({ 'x-on-behalf-of': userId });
