@@ -62,7 +62,7 @@ const CONFIRMING_MAX = 2;
  * must confirm, ends with one WAIT. WAIT speaks of everything its own connection saw done before, repeats found in the log included,
  * so it must travel on the connection that carried the writes.
  */
-export class Lane {
+export class PipelinedConnection {
   readonly #client: Redis;
   readonly #replication: Replication | undefined;
   readonly #timing: Timing;
