@@ -29,7 +29,7 @@ export type SendBatch = (
   onPart: (results: readonly (readonly [number, CommandResult])[]) => void,
 ) => Promise<CommandResult[]>;
 
-/** Commands that wait, and their text, in all lanes together. */
+/** Commands that wait, and their text, in all shards together. */
 export interface Load {
   commands: number;
   chars: number;
@@ -49,9 +49,9 @@ interface Held {
 
 /**
  * Sends commands, one call after the other: while one is in flight the next ones collect. A call of which some commands take longer than
- * others, such as those for a shard that is silent, is overtaken by the next; but no command overtakes another of its conversation.
+ * others, such as those for a Redis server that is silent, is overtaken by the next; but no command overtakes another of its conversation.
  */
-export class CommandLane {
+export class QueueShard {
   readonly #send: SendBatch;
   readonly #batch: number;
   readonly #load: Load;

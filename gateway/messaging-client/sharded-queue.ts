@@ -1,13 +1,13 @@
 import { type Command, type CommandOk, isRepeatable } from '../../shared/commands.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { CommandLane, type SendBatch } from './command-lane.ts';
+import { QueueShard, type SendBatch } from './queue-shard.ts';
 
 /** Text of all commands that wait, in UTF-16 code units: the bound also holds for the largest commands. */
 const QUEUE_CHARS = 64 * 1_048_576;
 const RETRY_MS = 500;
 
-export interface BatcherOptions {
-  lanes: number;
+export interface ShardedQueueOptions {
+  shards: number;
   /** Commands in one call at most. */
   batch: number;
   /** Commands that may wait. */
@@ -17,17 +17,17 @@ export interface BatcherOptions {
 
 /**
  * Natural batching: while a call is in flight commands collect, and the next call carries them all. A conversation always uses the same
- * lane, so commands of one conversation are never reordered.
+ * shard, so commands of one conversation are never reordered.
  */
-export class CommandBatcher {
-  readonly #lanes: CommandLane[];
+export class ShardedQueue {
+  readonly #shards: QueueShard[];
   readonly #limit: number;
   readonly #load = { commands: 0, chars: 0 };
   #closing = false;
 
-  constructor(options: BatcherOptions) {
+  constructor(options: ShardedQueueOptions) {
     this.#limit = options.queue;
-    this.#lanes = Array.from({ length: options.lanes }, () => new CommandLane(options.send, options.batch, this.#load));
+    this.#shards = Array.from({ length: options.shards }, () => new QueueShard(options.send, options.batch, this.#load));
   }
 
   /** Commands that wait to be sent. */
@@ -42,7 +42,7 @@ export class CommandBatcher {
     if (this.#load.commands >= this.#limit || this.#load.chars + text.length > QUEUE_CHARS)
       return Promise.reject(ChatError.overloaded(RETRY_MS));
     const { promise, resolve, reject } = Promise.withResolvers<CommandOk>();
-    this.#lanes[laneOf(command.conversationId, this.#lanes.length)]!.push({
+    this.#shards[shardOf(command.conversationId, this.#shards.length)]!.push({
       conversationId: command.conversationId,
       text,
       settled: false,
@@ -56,7 +56,7 @@ export class CommandBatcher {
   /** Takes no more commands; resolves when those it has are answered. */
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all(this.#lanes.map((lane) => lane.idle()));
+    await Promise.all(this.#shards.map((shard) => shard.idle()));
   }
 }
 
@@ -69,8 +69,8 @@ function serialize(command: Command): string | undefined {
   }
 }
 
-function laneOf(conversationId: string, lanes: number): number {
+function shardOf(conversationId: string, shards: number): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < conversationId.length; i++) hash = Math.imul(hash ^ conversationId.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % lanes;
+  return (hash >>> 0) % shards;
 }

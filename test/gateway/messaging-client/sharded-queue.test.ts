@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { CallFailure } from '../../../gateway/messaging-client/call-failure.ts';
-import { CommandBatcher } from '../../../gateway/messaging-client/command-batcher.ts';
+import { ShardedQueue } from '../../../gateway/messaging-client/sharded-queue.ts';
 import type { Command, CommandResult } from '../../../shared/commands.ts';
 import type { ChatError } from '../../../shared/errors.ts';
 
@@ -29,10 +29,10 @@ function edit(text: string): Command {
   return { op: 'message.edit', conversationId: A, actorId: 'ana', seq: 1, text };
 }
 
-function build(overrides: { lanes?: number; batch?: number; queue?: number } = {}) {
+function build(overrides: { shards?: number; batch?: number; queue?: number } = {}) {
   const calls: Call[] = [];
-  const batcher = new CommandBatcher({
-    lanes: 1,
+  const queue = new ShardedQueue({
+    shards: 1,
     batch: 500,
     queue: 1000,
     ...overrides,
@@ -44,7 +44,7 @@ function build(overrides: { lanes?: number; batch?: number; queue?: number } = {
       return promise;
     },
   });
-  return { batcher, calls };
+  return { queue, calls };
 }
 
 const texts = (call: Call | undefined) => call?.commands.map((command) => ('text' in command ? command.text : command.op));
@@ -52,13 +52,13 @@ const codes = async (outcomes: Promise<unknown>[]) =>
   (await Promise.allSettled(outcomes)).map((outcome) => (outcome.status === 'fulfilled' ? 'ok' : (outcome.reason as ChatError).code));
 
 test('sends what came in one turn in one call, and what came meanwhile in the next', async () => {
-  const { batcher, calls } = build();
-  const first = [batcher.execute(message('1')), batcher.execute(message('2'))];
+  const { queue, calls } = build();
+  const first = [queue.execute(message('1')), queue.execute(message('2'))];
   await turn();
-  const second = [batcher.execute(message('3')), batcher.execute(message('4'))];
+  const second = [queue.execute(message('3')), queue.execute(message('4'))];
   await turn();
   assert.deepEqual(calls.map(texts), [['1', '2']]);
-  assert.equal(batcher.depth, 2);
+  assert.equal(queue.depth, 2);
   calls[0]?.answer();
   await Promise.all(first);
   await turn();
@@ -70,13 +70,13 @@ test('sends what came in one turn in one call, and what came meanwhile in the ne
   await Promise.all(second);
 });
 
-test('a conversation keeps to one lane, and lanes do not wait for each other', async () => {
-  const { batcher, calls } = build({ lanes: 4 });
+test('a conversation keeps to one shard, and shards do not wait for each other', async () => {
+  const { queue, calls } = build({ shards: 4 });
   const others = Array.from({ length: 40 }, (_, i) => `g-${String(i).padStart(22, '0')}`);
-  void batcher.execute(message('held', A));
+  void queue.execute(message('held', A));
   await turn();
-  for (const id of others) void batcher.execute(message(id, id));
-  void batcher.execute(message('later', A));
+  for (const id of others) void queue.execute(message(id, id));
+  void queue.execute(message('later', A));
   await turn();
   assert.equal(calls.length, 4);
   assert.ok(calls.slice(1).every((call) => !call.commands.some(({ conversationId }) => conversationId === A)));
@@ -86,10 +86,10 @@ test('a conversation keeps to one lane, and lanes do not wait for each other', a
 });
 
 test('a batch carries no more commands than it may, and no more text', async () => {
-  const { batcher, calls } = build({ batch: 3 });
-  for (let i = 0; i < 4; i++) void batcher.execute(message(String(i)));
+  const { queue, calls } = build({ batch: 3 });
+  for (let i = 0; i < 4; i++) void queue.execute(message(String(i)));
   const large = 'x'.repeat(600_000);
-  for (let i = 0; i < 2; i++) void batcher.execute(message(large));
+  for (let i = 0; i < 2; i++) void queue.execute(message(large));
   for (let i = 0; i < 3; i++) {
     await turn();
     calls[i]?.answer();
@@ -102,12 +102,12 @@ test('a batch carries no more commands than it may, and no more text', async () 
 });
 
 test('over the queue a sender is told to slow down, and how long', async () => {
-  const { batcher, calls } = build({ queue: 2 });
-  void batcher.execute(message('1'));
+  const { queue, calls } = build({ queue: 2 });
+  void queue.execute(message('1'));
   await turn();
-  const waiting = [batcher.execute(message('2')), batcher.execute(message('3'))];
+  const waiting = [queue.execute(message('2')), queue.execute(message('3'))];
   await assert.rejects(
-    batcher.execute(message('4')),
+    queue.execute(message('4')),
     (error: ChatError) => error.code === 'CHAT_ERR_OVERLOADED' && (error.retryAfterMs as number) > 0,
   );
   calls[0]?.answer();
@@ -117,8 +117,8 @@ test('over the queue a sender is told to slow down, and how long', async () => {
 });
 
 test('one failed result fails its own command', async () => {
-  const { batcher, calls } = build();
-  const outcomes = [batcher.execute(message('1')), batcher.execute(message('2'))];
+  const { queue, calls } = build();
+  const outcomes = [queue.execute(message('1')), queue.execute(message('2'))];
   await turn();
   const error = { code: 'CHAT_ERR_NOT_MEMBER', message: 'no', temporary: false } as const;
   calls[0]?.answer([
@@ -129,18 +129,18 @@ test('one failed result fails its own command', async () => {
 });
 
 test('an answer with too few results leaves no command without one', async () => {
-  const { batcher, calls } = build();
-  const outcomes = [batcher.execute(message('1')), batcher.execute(message('2'))];
+  const { queue, calls } = build();
+  const outcomes = [queue.execute(message('1')), queue.execute(message('2'))];
   await turn();
   calls[0]?.answer([{ ok: true, conversationId: A }]);
   assert.deepEqual(await codes(outcomes), ['ok', 'CHAT_ERR_INTERNAL']);
 });
 
 test('of a batch with an unknown outcome the repeatable commands go again, in order, before anything newer', async () => {
-  const { batcher, calls } = build();
-  const outcomes = codes([message('1'), edit('2'), message('3')].map((command) => batcher.execute(command)));
+  const { queue, calls } = build();
+  const outcomes = codes([message('1'), edit('2'), message('3')].map((command) => queue.execute(command)));
   await turn();
-  const newer = codes([batcher.execute(message('4'))]);
+  const newer = codes([queue.execute(message('4'))]);
   assert.equal(calls[0]?.repeatable, false);
   calls[0]?.fail(new CallFailure('CHAT_ERR_UNAVAILABLE', 'unknown'));
   await turn();
@@ -155,8 +155,8 @@ test('of a batch with an unknown outcome the repeatable commands go again, in or
 });
 
 test('a batch past its deadline is not sent again', async () => {
-  const { batcher, calls } = build();
-  const outcomes = [message('1'), edit('2')].map((command) => batcher.execute(command));
+  const { queue, calls } = build();
+  const outcomes = [message('1'), edit('2')].map((command) => queue.execute(command));
   await turn();
   calls[0]?.fail(new CallFailure('CHAT_ERR_TIMEOUT', 'unknown'));
   assert.deepEqual(await codes(outcomes), ['CHAT_ERR_TIMEOUT', 'CHAT_ERR_TIMEOUT']);
@@ -164,36 +164,36 @@ test('a batch past its deadline is not sent again', async () => {
 });
 
 test('metadata that cannot be written as JSON fails its sender alone', async () => {
-  const { batcher, calls } = build();
+  const { queue, calls } = build();
   const metadata: Record<string, unknown> = {};
   metadata['itself'] = metadata;
-  const outcomes = codes([batcher.execute({ ...message('1'), metadata } as Command), batcher.execute(message('2'))]);
+  const outcomes = codes([queue.execute({ ...message('1'), metadata } as Command), queue.execute(message('2'))]);
   await turn();
   calls[0]?.answer();
   assert.deepEqual(await outcomes, ['CHAT_ERR_BAD_METADATA', 'ok']);
 });
 
-test('an idle lane works again after a failure', async () => {
-  const { batcher, calls } = build();
-  const first = batcher.execute(message('1'));
+test('an idle shard works again after a failure', async () => {
+  const { queue, calls } = build();
+  const first = queue.execute(message('1'));
   await turn();
   calls[0]?.fail(new Error('surprise'));
   assert.deepEqual(await codes([first]), ['CHAT_ERR_INTERNAL']);
   await turn();
-  const second = batcher.execute(message('2'));
+  const second = queue.execute(message('2'));
   await turn();
   calls[1]?.answer();
   assert.deepEqual(await codes([second]), ['ok']);
-  await batcher.close();
-  await assert.rejects(batcher.execute(message('3')), (error: ChatError) => error.code === 'CHAT_ERR_DRAINING');
+  await queue.close();
+  await assert.rejects(queue.execute(message('3')), (error: ChatError) => error.code === 'CHAT_ERR_DRAINING');
 });
 
 test('a result that is ready is given before those that are not, and the next call goes without waiting for them', async () => {
-  const { batcher, calls } = build();
-  const slow = batcher.execute(message('slow', A));
-  const ready = batcher.execute(message('ready', B));
+  const { queue, calls } = build();
+  const slow = queue.execute(message('slow', A));
+  const ready = queue.execute(message('ready', B));
   await turn();
-  const [later, next] = [batcher.execute(message('later', A)), batcher.execute(message('next', B))];
+  const [later, next] = [queue.execute(message('later', A)), queue.execute(message('next', B))];
   calls[0]?.part([[1, { ok: true, conversationId: B, seq: 7 }]]);
   assert.equal((await ready).seq, 7);
   await turn();
@@ -209,10 +209,10 @@ test('a result that is ready is given before those that are not, and the next ca
 });
 
 test('a call that nothing is heard of does not hold up the conversations that are not in it', async () => {
-  const { batcher, calls } = build();
-  const slow = codes([batcher.execute(message('slow', A))]);
+  const { queue, calls } = build();
+  const slow = codes([queue.execute(message('slow', A))]);
   await turn();
-  const others = codes([batcher.execute(message('other', B)), batcher.execute(message('later', A))]);
+  const others = codes([queue.execute(message('other', B)), queue.execute(message('later', A))]);
   await turn();
   assert.equal(calls.length, 1);
   mock.timers.tick(10);
@@ -227,13 +227,13 @@ test('a call that nothing is heard of does not hold up the conversations that ar
 });
 
 test('closing waits for calls that others have overtaken', async () => {
-  const { batcher, calls } = build();
-  const outcomes = codes([batcher.execute(message('slow', A)), batcher.execute(message('ready', B))]);
+  const { queue, calls } = build();
+  const outcomes = codes([queue.execute(message('slow', A)), queue.execute(message('ready', B))]);
   await turn();
   calls[0]?.part([[1, { ok: true, conversationId: B }]]);
   await turn();
   let closed = false;
-  const closing = batcher.close().then(() => {
+  const closing = queue.close().then(() => {
     closed = true;
   });
   await turn();
