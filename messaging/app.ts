@@ -6,7 +6,7 @@ import { ConfigError } from '../shared/service/config.ts';
 import { ActivationNotifier } from './activation-notifier.ts';
 import { CommandRunner } from './command-runner.ts';
 import type { MessagingConfig } from './config.ts';
-import { createH2Server, Sessions } from './http/h2-server.ts';
+import { createH2Server, Http2Sessions } from './http/h2-server.ts';
 import errors from './plugins/errors.ts';
 import metrics from './plugins/metrics.ts';
 import overload from './plugins/overload.ts';
@@ -37,7 +37,7 @@ export type MessagingApp = FastifyInstance<Http2Server, Http2ServerRequest, Http
 
 declare module 'fastify' {
   interface FastifyInstance {
-    sessions: Sessions;
+    http2Sessions: Http2Sessions;
   }
 }
 
@@ -56,8 +56,8 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
     onConstructorPoisoning: 'ignore',
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
   }) as unknown as FastifyInstance;
-  const sessions = new Sessions(app.server as unknown as Http2Server);
-  app.decorate('sessions', sessions);
+  const sessions = new Http2Sessions(app.server as unknown as Http2Server);
+  app.decorate('http2Sessions', sessions);
   app.addHook('preClose', async () => sessions.cutAfter(CLOSE_GRACE_MS, app.log));
 
   await app.register(errors);
@@ -65,10 +65,10 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
   await app.register(metrics);
   await app.register(overload, { limit: config.MESSAGING_INFLIGHT });
   await app.register(swagger);
-  app.messagingMetrics.gauge('chat_messaging_sessions', 'HTTP/2 connections open', () => sessions.count);
+  app.messagingMetrics.gauge('chat_messaging_http2_sessions', 'HTTP/2 connections open', () => sessions.count);
 
-  const told = app.messagingMetrics.membersTold;
-  const notifier = new ActivationNotifier({ store: engine.store, bus: engine.bus, onPage: (members) => told.inc(members) });
+  const notified = app.messagingMetrics.membersNotified;
+  const notifier = new ActivationNotifier({ store: engine.store, bus: engine.bus, onPage: (members) => notified.inc(members) });
   const runner = new CommandRunner({ engine, notifier, clock, metrics: app.messagingMetrics, log: app.log });
   const schemas = registerSchemas(app);
   const { store } = engine;

@@ -60,9 +60,9 @@ async function main(): Promise<void> {
   closeWithGrace({ delay: config.DRAIN_SECONDS * 1000 + CLOSE_SLACK_MS, logger: app.log }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'ending after an error nobody handled');
     draining = true;
-    app.log.info({ signal, sessions: app.sessions.count }, 'draining');
+    app.log.info({ signal, sessions: app.http2Sessions.count }, 'draining');
     if (err === undefined) await drain(config.DRAIN_SECONDS * 1000);
-    app.log.info({ sessions: app.sessions.count }, 'closing');
+    app.log.info({ sessions: app.http2Sessions.count }, 'closing');
     await app.close();
     app.log.info('closed for calls');
     emf.stop();
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
    */
   async function drain(windowMs: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, windowMs / 2));
-    await app.sessions.retireAll(windowMs / 2);
+    await app.http2Sessions.retireAll(windowMs / 2);
   }
 
   async function engineTrouble(): Promise<string[]> {

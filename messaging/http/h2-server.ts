@@ -45,7 +45,7 @@ function watchPulse(session: ServerHttp2Session, { everyMs, answerMs }: typeof P
  * lets those finish; calls already on the wire are above it, so gateways know them unprocessed and send them elsewhere. The gentler
  * notice of RFC 9113, section 6.8 (a first GOAWAY that covers every stream) gains nothing here: nghttp2 reads no further after it either.
  */
-export class Sessions {
+export class Http2Sessions {
   readonly #open = new Set<ServerHttp2Session>();
 
   constructor(server: Http2Server) {

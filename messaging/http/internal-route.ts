@@ -10,7 +10,7 @@ interface RouteDefinition<C extends InternalCall> {
   tag: 'commands' | 'delivery' | 'reads';
   summary: string;
   description: string;
-  /** How many commands the call counts for; one when left out. With `itself` the call admits its work by itself. */
+  /** How many commands the call counts for; one when left out. With `itself` the handler calls `limitConcurrency` itself. */
   weight?: ((request: InternalApi[C]['request']) => number) | 'itself';
   /** Other than the compiled schemas: for calls that check or write their bodies themselves. */
   compilers?: Pick<RouteShorthandOptions, 'validatorCompiler' | 'serializerCompiler'>;
@@ -24,7 +24,7 @@ export interface Http {
   reply: FastifyReply;
 }
 
-/** Adds one call of the internal API: path and schemas from the table, admission, and its entry in the OpenAPI document. */
+/** Adds one call of the internal API: path and schemas from the table, the concurrency limit, and its entry in the OpenAPI document. */
 export function internalRoute<C extends InternalCall>(
   app: FastifyInstance,
   schemas: SchemaReferences,
@@ -53,7 +53,7 @@ export function internalRoute<C extends InternalCall>(
     async (request, reply) => {
       const given = request.body as InternalApi[C]['request'];
       const work = () => handle(given, { request, reply });
-      return weight === 'itself' ? work() : app.admit(weight?.(given) ?? 1, work);
+      return weight === 'itself' ? work() : app.limitConcurrency(weight?.(given) ?? 1, work);
     },
   );
 }

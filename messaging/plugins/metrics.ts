@@ -13,9 +13,9 @@ export class MessagingMetrics {
     help: 'Commands that activated a conversation or extended its activation',
     registers: [this.registry],
   });
-  readonly membersTold = new Counter({
-    name: 'chat_messaging_members_told_total',
-    help: 'Members told that a conversation became active',
+  readonly membersNotified = new Counter({
+    name: 'chat_messaging_members_notified_total',
+    help: 'Members notified that a conversation became active',
     registers: [this.registry],
   });
   readonly callSeconds = new Histogram({

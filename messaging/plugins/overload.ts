@@ -8,7 +8,7 @@ const RETRY_MS = 200;
 declare module 'fastify' {
   interface FastifyInstance {
     /** Does work that counts for so many commands (a read counts for one), or turns it away. */
-    admit: <T>(commands: number, work: () => Promise<T>) => Promise<T>;
+    limitConcurrency: <T>(commands: number, work: () => Promise<T>) => Promise<T>;
   }
 }
 
@@ -20,7 +20,7 @@ export default fp<{ limit: number }>(
   async (app: FastifyInstance, { limit }) => {
     let inFlight = 0;
     app.messagingMetrics.gauge('chat_messaging_commands_in_flight', 'Commands and reads carried out now', () => inFlight);
-    app.decorate('admit', async <T>(commands: number, work: () => Promise<T>): Promise<T> => {
+    app.decorate('limitConcurrency', async <T>(commands: number, work: () => Promise<T>): Promise<T> => {
       // A batch larger than the limit must pass when it is alone, or it never would.
       if (inFlight > 0 && inFlight + commands > limit) {
         throw ChatError.overloaded(RETRY_MS);

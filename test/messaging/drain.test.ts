@@ -8,7 +8,7 @@ import { GatewayConfig } from '../../gateway/config.ts';
 import { MessagingClient } from '../../gateway/messaging-client/messaging-client.ts';
 import { buildMessaging } from '../../messaging/app.ts';
 import { MessagingConfig } from '../../messaging/config.ts';
-import { createH2Server, Sessions } from '../../messaging/http/h2-server.ts';
+import { createH2Server, Http2Sessions } from '../../messaging/http/h2-server.ts';
 import { systemClock } from '../../shared/service/clock.ts';
 import { loadConfig } from '../../shared/service/config.ts';
 import { openEmbedded } from '../helpers/engine.ts';
@@ -55,7 +55,7 @@ test('closing does not wait for connections that do nothing', async (t) => {
 test('closing cuts a call that never ends, after its grace', async () => {
   const called = Promise.withResolvers<void>();
   const server = createH2Server(() => called.resolve());
-  const sessions = new Sessions(server);
+  const sessions = new Http2Sessions(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -73,7 +73,7 @@ test('closing cuts a call that never ends, after its grace', async () => {
 test('retiring connections leaves the door open for new ones', async (t) => {
   const { app, session, url } = await build(t);
   const gone = once(session, 'close');
-  await app.sessions.retireAll(0);
+  await app.http2Sessions.retireAll(0);
   await gone;
   const later = connect(url);
   await once(later, 'connect');
@@ -115,7 +115,7 @@ test('a gateway in full flow notices neither retired connections nor a drained p
     while (seqs.length < count) await new Promise(setImmediate);
   };
   await until(100);
-  await app.sessions.retireAll(0);
+  await app.http2Sessions.retireAll(0);
   await until(seqs.length + 100);
   await app.close();
   app = await buildMessaging({ config, engine });

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { connect as connectH2 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { createH2Server, Sessions } from '../../messaging/http/h2-server.ts';
+import { createH2Server, Http2Sessions } from '../../messaging/http/h2-server.ts';
 
 async function build(t: TestContext) {
   const server = createH2Server(() => {}, { everyMs: 10, answerMs: 10 });
-  const sessions = new Sessions(server);
+  const sessions = new Http2Sessions(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());

@@ -35,7 +35,7 @@ const NAMES = {
     seconds: 'chat_ack_seconds',
   },
   messaging: {
-    connections: 'chat_messaging_sessions',
+    connections: 'chat_messaging_http2_sessions',
     in: 'chat_messaging_batch_commands_sum',
     out: 'chat_messaging_commands_total',
     seconds: 'chat_messaging_call_seconds',
