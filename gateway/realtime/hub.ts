@@ -13,7 +13,7 @@ import type { Clock } from '../../shared/service/clock.ts';
 import { topics as topicNames, type UserTopicMessage } from '../../shared/topics.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { MessagingApi } from '../messaging-client/messaging-api.ts';
-import { Audit } from './delivery/reconciler.ts';
+import { Reconciler } from './delivery/reconciler.ts';
 import { TopicJoiner } from './delivery/topic-joiner.ts';
 import { TopicRegistry } from './delivery/topic-registry.ts';
 import { TopicRepair } from './delivery/topic-repair.ts';
@@ -23,12 +23,12 @@ import { RealtimeMetrics } from './metrics.ts';
 import { Presence } from './presence/presence.ts';
 import { Connection, type ConnectionClaims } from './transport/connection.ts';
 import { Drain } from './transport/drain.ts';
-import { Turn } from './transport/flush-scheduler.ts';
+import { FlushScheduler } from './transport/flush-scheduler.ts';
 import { HeartbeatWheel } from './transport/heartbeat-wheel.ts';
-import type { OutboxContext } from './transport/send-buffer.ts';
+import type { SendBufferContext } from './transport/send-buffer.ts';
 
 /** What a connection needs of its process; one object shared by all of them. */
-export interface ConnectionContext extends OutboxContext {
+export interface ConnectionContext extends SendBufferContext {
   clock: Clock;
   framesPerSecond: number;
   frameBurst: number;
@@ -70,7 +70,7 @@ export class Hub {
   readonly #repair: TopicRepair;
   readonly #topics: TopicRegistry;
   readonly #joiner: TopicJoiner;
-  readonly #audit: Audit;
+  readonly #reconciler: Reconciler;
   readonly #presence: Presence;
   readonly #reader: FrameReader;
   readonly #drain: Drain;
@@ -81,7 +81,7 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#options = options;
     const { config, bus, clock, log, messaging } = options;
-    const turn = new Turn();
+    const scheduler = new FlushScheduler();
     this.metrics = new RealtimeMetrics(options.registry);
     this.limits = {
       frameBytes: config.WS_FRAME_BYTES,
@@ -92,9 +92,9 @@ export class Hub {
       watchedUsers: config.WS_WATCHED_USERS,
     };
     this.#context = {
-      turn,
+      scheduler,
       clock,
-      limitBytes: config.WS_OUTBOX_BYTES,
+      limitBytes: config.WS_SEND_BUFFER_BYTES,
       framesPerSecond: config.WS_FRAMES_PER_SECOND,
       frameBurst: config.WS_FRAME_BURST,
       tokenLifeMs: config.JWT_ACCESS_SECONDS * 1000,
@@ -104,7 +104,7 @@ export class Hub {
     };
     this.#wheel = new HeartbeatWheel(config.WS_HEARTBEAT_MS, config.WS_PONG_TIMEOUT_MS);
     this.#repair = new TopicRepair(messaging, this.metrics, log);
-    this.#topics = new TopicRegistry({ bus, clock, log, repair: this.#repair, metrics: this.metrics, turn });
+    this.#topics = new TopicRegistry({ bus, clock, log, repair: this.#repair, metrics: this.metrics, scheduler });
     this.#joiner = new TopicJoiner({ messaging, topics: this.#topics, metrics: this.metrics, log, topicsPerConnection: config.WS_TOPICS });
     this.#topics.rejoin = (topic, join) => this.#joiner.rejoin(topic, join);
     this.#topics.onRemoved = (topic, connections, place) => {
@@ -114,7 +114,7 @@ export class Hub {
         this.#joiner.followFrom(connection, topic.id, place, topic.until);
       }
     };
-    this.#audit = new Audit({ users: this.#users, sessions: options.sessions, messaging, joiner: this.#joiner, clock, log });
+    this.#reconciler = new Reconciler({ users: this.#users, sessions: options.sessions, messaging, joiner: this.#joiner, clock, log });
     const { PRESENCE_LEASE_MS: leaseMs, PRESENCE_GRACE_MS: graceMs } = config;
     this.#presence = new Presence({ gatewayId: this.gatewayId, bus, clock, log, leaseMs, graceMs });
     this.#drain = new Drain(this.#connections, log);
@@ -150,7 +150,7 @@ export class Hub {
     this.#stopListening = bus.onInterruption(() => void this.#onInterruption());
     this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.monotonic()));
     this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
-    this.#every(1000, () => void this.#audit.part(1000));
+    this.#every(1000, () => void this.#reconciler.reconcilePart(1000));
     this.#jittered(config.WS_REPAIR_MS, () => this.#compareAll());
     this.#presence.start();
   }
@@ -286,7 +286,7 @@ export class Hub {
   async #onInterruption(): Promise<void> {
     this.#presence.onInterruption();
     // Side by side: no lost message waits for a revocation, nor the other way round.
-    await Promise.all([this.#compareAll(), this.#audit.everyone()]);
+    await Promise.all([this.#compareAll(), this.#reconciler.reconcileAll()]);
   }
 
   /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */

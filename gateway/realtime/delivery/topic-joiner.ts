@@ -214,7 +214,7 @@ export class TopicJoiner {
           events: [],
         });
       }
-      if (isWhole) for (const text of events) connection.outbox.push(jsonFrame(text));
+      if (isWhole) for (const text of events) connection.sendBuffer.push(jsonFrame(text));
     }
     topic.enter(join, { epoch, seq: head });
   }

@@ -105,7 +105,7 @@ function deliver(
     return;
   }
   if (result.status === 'reset') connection.send({ type: 'sync.reset', conversationId, epoch: place.epoch, head });
-  else connection.outbox.reply(jsonFrame(pageText(result, place.epoch, cursor?.epoch)));
+  else connection.sendBuffer.reply(jsonFrame(pageText(result, place.epoch, cursor?.epoch)));
   connection.places?.delete(conversationId);
   if (isOpen) opened.topic.enter(opened.join, place);
   else if (result.activeUntil !== undefined) context.joiner.followFrom(connection, conversationId, place, result.activeUntil);

@@ -10,7 +10,7 @@ import type { ActivationNotice } from '../delivery/topic-joiner.ts';
 import type { ConnectionContext } from '../hub.ts';
 import type { Beating } from './heartbeat-wheel.ts';
 import { RateBucket } from './rate-bucket.ts';
-import { Outbox, type OutboxOwner } from './send-buffer.ts';
+import { SendBuffer, type SendBufferOwner } from './send-buffer.ts';
 import { jsonFrame, PING_FRAME } from './wire.ts';
 
 /** Who is on the other end, as the access token says. */
@@ -36,12 +36,12 @@ const READS = 8;
 const READ_RETRY_MS = 500;
 
 /** One WebSocket. Holds no timer and no closure of its own: a process holds tens of thousands of these. */
-export class Connection implements Beating, OutboxOwner {
+export class Connection implements Beating, SendBufferOwner {
   readonly id: string;
   readonly userId: UserId;
   readonly sessionId: SessionId;
   readonly deviceId: DeviceId;
-  readonly outbox: Outbox;
+  readonly sendBuffer: SendBuffer;
   wheelSlot = 0;
   background = false;
   syncState: SyncState = 'fresh';
@@ -71,7 +71,7 @@ export class Connection implements Beating, OutboxOwner {
     this.userId = claims.userId;
     this.sessionId = claims.sessionId;
     this.deviceId = claims.deviceId;
-    this.outbox = new Outbox(context, socket, this);
+    this.sendBuffer = new SendBuffer(context, socket, this);
     this.#rate = new RateBucket(context.framesPerSecond, context.frameBurst, context.clock.monotonic());
     this.extend(claims.expiresAt);
   }
@@ -81,11 +81,11 @@ export class Connection implements Beating, OutboxOwner {
   }
 
   send(frame: ServerFrame): void {
-    this.outbox.push(jsonFrame(JSON.stringify(frame)));
+    this.sendBuffer.push(jsonFrame(JSON.stringify(frame)));
   }
 
   ok(ref: Ref | undefined, fields: object = {}): void {
-    this.outbox.push(jsonFrame(JSON.stringify(ref === undefined ? { type: 'ok', ...fields } : { type: 'ok', ref, ...fields })));
+    this.sendBuffer.push(jsonFrame(JSON.stringify(ref === undefined ? { type: 'ok', ...fields } : { type: 'ok', ref, ...fields })));
   }
 
   error(ref: Ref | undefined, error: ChatError): void {
@@ -93,7 +93,7 @@ export class Connection implements Beating, OutboxOwner {
   }
 
   /** Milliseconds to wait before the next frame, 0 when this one may pass. Closes a client that does not slow down. `at`: monotonic. */
-  admit(at: number): number {
+  takeToken(at: number): number {
     const wait = this.#rate.take(at);
     if (wait === 0) this.#refused = 0;
     else if (++this.#refused > PATIENCE) this.close('tooManyFrames');
@@ -102,7 +102,7 @@ export class Connection implements Beating, OutboxOwner {
 
   /** A read of the log begins. Throws when too many are under way, or the client has not taken what it asked for before. */
   beginRead(): void {
-    if (this.#reads >= READS || this.outbox.congested)
+    if (this.#reads >= READS || this.sendBuffer.congested)
       throw new ChatError('CHAT_ERR_RATE_LIMITED', undefined, { retryAfterMs: READ_RETRY_MS });
     this.#reads += 1;
   }
@@ -126,7 +126,7 @@ export class Connection implements Beating, OutboxOwner {
       this.send({ type: 'session.expiring', expiresAt: this.#expiresAt });
     }
     this.#answered = false;
-    this.outbox.push(PING_FRAME);
+    this.sendBuffer.push(PING_FRAME);
   }
 
   answerDue(_now: number): void {
@@ -167,7 +167,7 @@ export class Connection implements Beating, OutboxOwner {
   close(reason: CloseReason): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.outbox.end();
+    this.sendBuffer.end();
     this.#context.detach(this);
     const { code, text } = CLOSE_CODES[reason];
     this.#ws.close(code, text);
@@ -176,7 +176,7 @@ export class Connection implements Beating, OutboxOwner {
   /** The socket is gone, or the client closed it. */
   closed(): void {
     this.#closing = true;
-    this.outbox.end();
+    this.sendBuffer.end();
     this.#context.detach(this);
   }
 }

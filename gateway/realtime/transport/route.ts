@@ -53,7 +53,7 @@ export const webSocketRoute: FastifyPluginAsync<WebSocketRouteOptions> = async (
       helmet: false,
       preValidation: async (request) => {
         try {
-          claimsOf.set(request, await admit(request));
+          claimsOf.set(request, await authorizeUpgrade(request));
         } catch (error) {
           hub.metrics.rejectedUpgrades.inc();
           throw error;
@@ -68,7 +68,7 @@ export const webSocketRoute: FastifyPluginAsync<WebSocketRouteOptions> = async (
     },
   );
 
-  async function admit(request: FastifyRequest): Promise<ConnectionClaims> {
+  async function authorizeUpgrade(request: FastifyRequest): Promise<ConnectionClaims> {
     if (!request.ws) throw new ChatError('CHAT_ERR_UPGRADE_REQUIRED');
     if (hub.draining) throw new ChatError('CHAT_ERR_DRAINING', undefined, { retryAfterMs: 1000 });
     if (hub.connectionCount >= config.WS_MAX_CONNECTIONS) throw new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: 5000 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Audit } from '../../../gateway/realtime/delivery/reconciler.ts';
+import { Reconciler } from '../../../gateway/realtime/delivery/reconciler.ts';
 import { UserDirectory } from '../../../gateway/realtime/delivery/user-directory.ts';
 import type { Connection } from '../../../gateway/realtime/transport/connection.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 
-/** An audit of some users with one connection each; `gate` holds every look at a session until it is opened. */
+/** A reconciler of some users with one connection each; `gate` holds every look at a session until it is opened. */
 function build(userIds: readonly string[], options: { gated?: boolean } = {}) {
   const users = new UserDirectory();
   const closed: string[] = [];
@@ -23,7 +23,7 @@ function build(userIds: readonly string[], options: { gated?: boolean } = {}) {
   const looks: string[] = [];
   const gates: (() => void)[] = [];
   const followed: string[] = [];
-  const audit = new Audit({
+  const reconciler = new Reconciler({
     users,
     sessions: {
       session: async (id: string) => {
@@ -46,13 +46,13 @@ function build(userIds: readonly string[], options: { gated?: boolean } = {}) {
     clock: new ManualClock(),
     log: { warn() {} } as never,
   });
-  return { audit, closed, revoked, failing, looks, gates, followed };
+  return { reconciler, closed, revoked, failing, looks, gates, followed };
 }
 
 test('closes what was revoked before it looks at anything else, and follows what became active', async () => {
-  const { audit, closed, revoked, looks, followed } = build(['ana', 'bob', 'cid']);
+  const { reconciler, closed, revoked, looks, followed } = build(['ana', 'bob', 'cid']);
   revoked.add('s-bob');
-  await audit.everyone();
+  await reconciler.reconcileAll();
   assert.deepEqual(closed, ['bob revoked']);
   assert.deepEqual(
     looks.map((look) => look.split(' ')[0]),
@@ -62,12 +62,12 @@ test('closes what was revoked before it looks at anything else, and follows what
 });
 
 test('asked again while it runs, looks at everyone once more', async () => {
-  const { audit, closed, revoked, gates } = build(['ana'], { gated: true });
-  const first = audit.everyone();
+  const { reconciler, closed, revoked, gates } = build(['ana'], { gated: true });
+  const first = reconciler.reconcileAll();
   assert.ok(gates.length > 0, 'it looks');
   // Told of while the bus was away a second time: the look under way may have read before it.
-  const second = audit.everyone();
-  const third = audit.everyone();
+  const second = reconciler.reconcileAll();
+  const third = reconciler.reconcileAll();
   gates.shift()?.();
   while (gates.length === 0) await new Promise((resolve) => setImmediate(resolve));
   revoked.add('s-ana');
@@ -79,9 +79,9 @@ test('asked again while it runs, looks at everyone once more', async () => {
 
 test('a bounded number of users at once, and one that fails does not stop the others', async () => {
   const names = Array.from({ length: 100 }, (_, i) => `u${i}`);
-  const { audit, failing, gates, followed, looks } = build(names, { gated: true });
+  const { reconciler, failing, gates, followed, looks } = build(names, { gated: true });
   failing.add('s-u0');
-  const done = audit.everyone();
+  const done = reconciler.reconcileAll();
   assert.equal(gates.length, 32);
   let most = 0;
   while (looks.filter((look) => look.startsWith('session')).length < 100 || gates.length > 0) {
@@ -96,7 +96,7 @@ test('a bounded number of users at once, and one that fails does not stop the ot
 
 test('a round passes everyone in its time, a part at a time', async () => {
   const names = Array.from({ length: 100 }, (_, i) => `u${i}`);
-  const { audit, followed } = build(names);
-  for (let minute = 0; minute < 10; minute++) await audit.part(60_000);
+  const { reconciler, followed } = build(names);
+  for (let minute = 0; minute < 10; minute++) await reconciler.reconcilePart(60_000);
   assert.deepEqual(new Set(followed.map((line) => line.split(' ')[0])), new Set(names));
 });

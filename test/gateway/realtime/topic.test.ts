@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ConversationTopic } from '../../../gateway/realtime/delivery/topic.ts';
 import type { Join } from '../../../gateway/realtime/delivery/topic-join.ts';
 import type { Connection } from '../../../gateway/realtime/transport/connection.ts';
-import { Turn } from '../../../gateway/realtime/transport/flush-scheduler.ts';
+import { FlushScheduler } from '../../../gateway/realtime/transport/flush-scheduler.ts';
 import { encodeEvent, encodeEventTail } from '../../../shared/event-text.ts';
 import { readFrames } from '../../helpers/wire-frames.ts';
 
@@ -23,7 +23,7 @@ function build(head: number | null = 0) {
   const asked: string[] = [];
   const topic = new ConversationTopic(
     {
-      turn: new Turn(),
+      scheduler: new FlushScheduler(),
       repair: () => asked.push('repair'),
       rejoin: (_topic, { connection, place }) => asked.push(`rejoin ${connection.userId} from ${place?.epoch} ${place?.seq}`),
       onRemoved: (_topic, connections, { seq }) => asked.push(`removed ${connections.length} of ${connections[0]?.userId} at ${seq}`),
@@ -41,7 +41,7 @@ function build(head: number | null = 0) {
       userId,
       background: false,
       topics: undefined,
-      outbox: { push: (frame: Buffer) => sent.push(frame) },
+      sendBuffer: { push: (frame: Buffer) => sent.push(frame) },
       send: (frame: unknown) => control.push(frame),
     } as unknown as Connection;
     joins.set(connection, topic.join(connection));
