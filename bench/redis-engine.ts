@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { openRedisEngine, type RedisEngine } from '../engine/redis/engine.ts';
 import { groupConversationId, newEventId } from '../shared/ids.ts';
-import { RedisCluster, RedisNode, until } from '../test/helpers/redis-server.ts';
+import { RedisCluster } from '../tools/redis-cluster.ts';
+import { RedisNode, until } from '../tools/redis-server.ts';
 
 const SECONDS = Number(process.argv[2] ?? 3);
 const CONVERSATIONS = 1000;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../test/helpers/redis-server.ts';
+import { freePort } from '../../tools/redis-server.ts';
 import { CpuMeter } from '../lib/proc.ts';
 import { within } from '../lib/progress.ts';
 import { startEmbedded } from '../systems/connect-chat.ts';

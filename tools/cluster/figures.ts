@@ -1,4 +1,4 @@
-import type { RedisNode } from '../../test/helpers/redis-server.ts';
+import type { RedisNode } from '../redis-server.ts';
 import { parsePromText, quantileBetween, type Scrape, total } from './prom-text.ts';
 import type { ServiceProcess } from './service-process.ts';
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { freePort, RedisCluster } from '../../test/helpers/redis-server.ts';
+import { RedisCluster } from '../redis-cluster.ts';
+import { freePort } from '../redis-server.ts';
 import type { GuardedProcess } from './guarded-process.ts';
 import { startHaproxy } from './haproxy.ts';
 import { type ServiceKind, ServiceProcess } from './service-process.ts';
