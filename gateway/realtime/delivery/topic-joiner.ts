@@ -1,13 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { decodeEvent, type Position } from '../../../shared/event-text.ts';
 import type { JoinRequest, JoinResult } from '../../../shared/internal.ts';
-import type { ConversationId, Epoch, UserId } from '../../../shared/primitives.ts';
+import type { ConversationId, UserId } from '../../../shared/primitives.ts';
 import type { MessagingApi } from '../../messaging-client/messaging-api.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import type { Connection } from '../transport/connection.ts';
+import type { ActivationNotice, Connection, Start } from '../transport/connection.ts';
 import { jsonFrame } from '../transport/wire.ts';
 import type { ConversationTopic } from './topic.ts';
-import type { Join, Start } from './topic-join.ts';
+import type { Join } from './topic-join.ts';
 import type { TopicRegistry } from './topic-registry.ts';
 
 /** Conversations, and users of one conversation, in one call. */
@@ -20,15 +20,6 @@ const ANSWERS = 8;
 const CALL_AGAIN_MS = 200;
 /** Pause before the third answer is asked for, doubled for each further one, ms. */
 const ANSWER_AGAIN_MS = 80;
-
-/** What tells that a conversation is active, for one user. */
-export interface ActivationNotice {
-  conversationId: ConversationId;
-  epoch: Epoch;
-  /** First seq that the notice is about: a connection that was in sync before has everything up to the seq before it. */
-  from: number;
-  until: number;
-}
 
 /** Joins of one topic from one place: one question. */
 interface Question {

@@ -2,15 +2,13 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../../shared/close-codes.ts';
 import { ChatError } from '../../../shared/errors.ts';
+import type { Position } from '../../../shared/event-text.ts';
 import type { Ref, ServerFrame } from '../../../shared/frames.ts';
-import type { ConversationId, DeviceId, SessionId, UserId } from '../../../shared/primitives.ts';
-import type { ConversationTopic } from '../delivery/topic.ts';
-import type { Start } from '../delivery/topic-join.ts';
-import type { ActivationNotice } from '../delivery/topic-joiner.ts';
-import type { ConnectionContext } from '../hub.ts';
+import type { ConversationId, DeviceId, Epoch, SessionId, UserId } from '../../../shared/primitives.ts';
+import type { Clock } from '../../../shared/service/clock.ts';
 import type { Beating } from './heartbeat-wheel.ts';
 import { RateBucket } from './rate-bucket.ts';
-import { SendBuffer, type SendBufferOwner } from './send-buffer.ts';
+import { SendBuffer, type SendBufferContext, type SendBufferOwner } from './send-buffer.ts';
 import { jsonFrame, PING_FRAME } from './wire.ts';
 
 /** Who is on the other end, as the access token says. */
@@ -20,6 +18,49 @@ export interface ConnectionClaims {
   deviceId: DeviceId;
   /** When the access token expires, Unix ms. */
   expiresAt: number;
+}
+
+/** Verifies the token of an upgrade or of `session.refresh`. Throws `ChatError`. */
+export interface TokenVerifier {
+  authenticate(token: string): Promise<ConnectionClaims>;
+}
+
+/** What a connection needs of its process. One object serves all connections. */
+export interface ConnectionContext extends SendBufferContext {
+  clock: Clock;
+  framesPerSecond: number;
+  frameBurst: number;
+  /** How long an access token lives at most, ms. */
+  tokenLifeMs: number;
+  /** How long before its token expires a client is warned, ms. */
+  expiryWarningMs: number;
+  onSlowConsumer(): void;
+  detach(connection: Connection): void;
+}
+
+/** A topic, as far as the connections that follow it must know it. */
+export interface FollowedTopic {
+  readonly id: ConversationId;
+  leave(connection: Connection): void;
+}
+
+/** What tells that a conversation is active, for one user. */
+export interface ActivationNotice {
+  conversationId: ConversationId;
+  epoch: Epoch;
+  /** First seq that the notice is about: a connection that was in sync before has everything up to the seq before it. */
+  from: number;
+  until: number;
+}
+
+/** Where a connection starts to follow, and how that is known. */
+export interface Start {
+  place: Position;
+  /**
+   * `given`: it is the last event that the connection was given. `noticed`: it follows from a notice alone, so earlier events may have
+   * been missed. `skipped`: the connection was given less, and the client is told where its events go on.
+   */
+  origin: 'given' | 'noticed' | 'skipped';
 }
 
 /** `fresh` until the first sync; events flow from `syncing` on. */
@@ -49,7 +90,7 @@ export class Connection implements Beating, SendBufferOwner {
   noticesDuringSync: Map<ConversationId, ActivationNotice> | undefined;
   /** Where it stands in conversations that are active but not followed: the user was put out, or there was no room. */
   places: Map<ConversationId, Start> | undefined;
-  topics: Set<ConversationTopic> | undefined;
+  topics: Set<FollowedTopic> | undefined;
   watching: Set<UserId> | undefined;
 
   readonly #context: ConnectionContext;

@@ -7,8 +7,8 @@ import { ChatError } from '../../../shared/errors.ts';
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '../../../shared/frames.ts';
 import { splitList } from '../../../shared/service/config.ts';
 import type { GatewayConfig } from '../../config.ts';
-import type { Hub, TokenVerifier } from '../hub.ts';
-import type { Connection, ConnectionClaims } from './connection.ts';
+import type { Hub } from '../hub.ts';
+import type { Connection, ConnectionClaims, TokenVerifier } from './connection.ts';
 
 /** A client that does not answer the close handshake is cut off after this long, ms. */
 const CLOSE_TIMEOUT_MS = 5000;
