@@ -18,6 +18,7 @@ import type { UserId } from '../../shared/primitives.ts';
 import { type Clock, systemClock } from '../../shared/service/clock.ts';
 import { ConfigError } from '../../shared/service/config.ts';
 import { ServiceTokenSigner } from '../../shared/service/service-token.ts';
+import { sleep } from '../../shared/service/timers.ts';
 import type { GatewayConfig } from '../config.ts';
 import { CallFailure } from './call-failure.ts';
 import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
@@ -272,7 +273,7 @@ export class MessagingClient implements MessagingApi {
         const pause = RETRY_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random());
         if (!again || attempt >= ATTEMPTS || pause >= left()) throw failure;
         this.#counts.retries += 1;
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await sleep(pause);
       }
     }
   }

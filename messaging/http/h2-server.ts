@@ -1,4 +1,5 @@
 import { createServer, type Http2Server, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import { sleep } from '../../shared/service/timers.ts';
 
 type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
@@ -67,7 +68,7 @@ export class Http2Sessions {
     const pause = sessions.length === 0 ? 0 : overMs / sessions.length;
     for (const session of sessions) {
       session.close();
-      if (pause > 0) await delay(pause);
+      if (pause > 0) await sleep(pause);
     }
   }
 
@@ -79,8 +80,4 @@ export class Http2Sessions {
     }, graceMs);
     cut.unref();
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,4 +1,17 @@
 /**
+ * Resolves after `ms`. It is made of the global `setTimeout`, whose time tests can move. The one of `node:timers/promises` cannot be moved
+ * once it is imported by name.
+ *
+ * @param options.ref false: does not keep the process alive
+ */
+export function sleep(ms: number, { ref = true }: { ref?: boolean } = {}): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  if (!ref) timer.unref();
+  return promise;
+}
+
+/**
  * Resolves or rejects as `work` does, and rejects with `reason()` when that takes longer than `timeoutMs`. The work itself goes on: it
  * cannot be called off, and a later rejection of it is dropped.
  */

@@ -15,13 +15,24 @@ test('a call without a good service token gets 401 and nothing else', async (t) 
   clock.advance(60 * 60_000);
   const foreign = new ServiceTokenSigner({ secret: OTHER, issuer: 'test', clock }).current();
   const good = signer.current();
-  for (const authorization of [undefined, '', 'Bearer', 'Bearer ', good, `Basic ${good}`, `Bearer ${expired}`, `Bearer ${foreign}`]) {
+  for (const authorization of [
+    undefined,
+    '',
+    'Bearer',
+    'Bearer ',
+    good,
+    `Basic ${good}`,
+    `Bearer ${good} x`,
+    `Bearer ${expired}`,
+    `Bearer ${foreign}`,
+  ]) {
     const headers = { ':path': PING_PATH, ...(authorization === undefined ? {} : { authorization }) };
     const { status, body } = await request(headers);
     assert.equal(status, 401, String(authorization));
     assert.equal(body.error.code, 'CHAT_ERR_UNAUTHORIZED');
   }
-  assert.equal((await request({ ':path': PING_PATH, authorization: `Bearer ${good}` })).status, 204);
+  for (const scheme of ['Bearer ', 'bearer ', 'Bearer  '])
+    assert.equal((await request({ ':path': PING_PATH, authorization: `${scheme}${good}` })).status, 204, scheme);
 });
 
 test('the previous service secret is accepted while it is rotated', async (t) => {

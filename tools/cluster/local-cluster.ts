@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisCluster } from '../redis-cluster.ts';
 import { freePort } from '../redis-server.ts';
 import type { GuardedProcess } from './guarded-process.ts';
@@ -177,6 +178,6 @@ async function servesThroughBalancer(port: number): Promise<void> {
     );
     if (status === 200) return;
     if (Date.now() > deadline) throw new Error(`nothing is served through the balancer: ${status}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { decodeEvent, type Position } from '../../../shared/event-text.ts';
 import type { JoinRequest, JoinResult } from '../../../shared/internal.ts';
 import type { ConversationId, UserId } from '../../../shared/primitives.ts';
+import { sleep } from '../../../shared/service/timers.ts';
 import type { MessagingApi } from '../../messaging-client/messaging-api.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { ActivationNotice, Connection, Start } from '../transport/connection.ts';
@@ -146,7 +147,7 @@ export class TopicJoiner {
         this.#giveUp(questions[0] as Question, error);
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, CALL_AGAIN_MS * Math.random()).unref());
+      await sleep(CALL_AGAIN_MS * Math.random(), { ref: false });
       // One question may be what failed the call; the others must not pay for it.
       if (questions.length === 1) return this.#call(questions, attempt + 1);
       const half = Math.ceil(questions.length / 2);

@@ -5,6 +5,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { ChatError } from '../../../shared/errors.ts';
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '../../../shared/frames.ts';
+import { bearerToken } from '../../../shared/service/bearer-token.ts';
 import { splitList } from '../../../shared/service/config.ts';
 import type { GatewayConfig } from '../../config.ts';
 import type { Hub } from '../hub.ts';
@@ -88,9 +89,9 @@ function originCheck(list: string): (origin: string) => boolean {
 function readToken(request: FastifyRequest, protocols: readonly string[]): string {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
-    const match = /^Bearer +(\S+)$/i.exec(authorization);
-    if (match?.[1] === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED');
-    return match[1];
+    const token = bearerToken(authorization);
+    if (token === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED');
+    return token;
   }
   const offered = protocols.find((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX));
   if (offered === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED');

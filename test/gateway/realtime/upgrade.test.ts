@@ -50,6 +50,7 @@ test('refuses before the upgrade whatever can be refused, with a status and the 
   const cases: [string, Record<string, string>, number, string][] = [
     ['no token', v1, 401, 'CHAT_ERR_UNAUTHORIZED'],
     ['a token that is none', { ...v1, authorization: 'Bearer nonsense' }, 401, 'CHAT_ERR_UNAUTHORIZED'],
+    ['a word after the token', { ...v1, authorization: `${bearer.authorization} x` }, 401, 'CHAT_ERR_UNAUTHORIZED'],
     ['no subprotocol', bearer, 426, 'CHAT_ERR_UPGRADE_REQUIRED'],
     ['a foreign subprotocol', { ...bearer, 'sec-websocket-protocol': 'mqtt' }, 426, 'CHAT_ERR_UPGRADE_REQUIRED'],
     ['a foreign origin', { ...bearer, ...v1, origin: 'https://evil.example' }, 403, 'CHAT_ERR_ORIGIN'],

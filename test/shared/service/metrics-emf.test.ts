@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EMF_INTERVAL_MS, type EmfReading, type Repeat, startEmf } from '../../shared/service/metrics-emf.ts';
-import { ManualClock } from '../helpers/manual-clock.ts';
+import { EMF_INTERVAL_MS, type EmfReading, type Repeat, startEmf } from '../../../shared/service/metrics-emf.ts';
+import { ManualClock } from '../../helpers/manual-clock.ts';
 
 function build(namespace: string | undefined) {
   const lines: string[] = [];

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { type AdminServerOptions, startAdminServer } from '../../shared/service/admin-server.ts';
+import { type AdminServerOptions, startAdminServer } from '../../../shared/service/admin-server.ts';
 
 async function build(t: TestContext, overrides: Partial<AdminServerOptions> = {}) {
   const admin = await startAdminServer({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Type from 'typebox';
-import { commonVariables, loadConfig } from '../../shared/service/config.ts';
+import { commonVariables, loadConfig } from '../../../shared/service/config.ts';
 
 const schema = Type.Object(commonVariables);
 
