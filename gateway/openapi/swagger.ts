@@ -3,7 +3,8 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
 import { SCOPES } from '../../shared/http-schemas.ts';
-import { ComponentRegistry, errorExamples } from './openapi-components.ts';
+import { componentName, NamedSchemas } from '../../shared/service/named-schemas.ts';
+import { COMPONENTS, errorExamples } from './openapi-components.ts';
 import { polish } from './openapi-polish.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -29,7 +30,7 @@ const TAGS = [
   { name: 'operations', description: 'Health and public keys' },
 ];
 
-const components = new ComponentRegistry();
+const components = new NamedSchemas(COMPONENTS);
 
 /** The OpenAPI document, made of the routes' own schemas. */
 async function openapi(app: FastifyInstance, options: { publicUrl: string | undefined }): Promise<void> {
@@ -53,7 +54,7 @@ async function openapi(app: FastifyInstance, options: { publicUrl: string | unde
         },
       },
     },
-    refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => (typeof json['$id'] === 'string' ? json['$id'] : `Schema${i}`) },
+    refResolver: { buildLocalReference: componentName },
     transform: ({ schema, url }) => ({ schema: (schema === undefined ? { hide: true } : components.refer(schema)) as FastifySchema, url }),
     transformObject: (document) => polish((document as { openapiObject: never }).openapiObject),
   });

@@ -44,9 +44,9 @@ export function internalRoute<C extends InternalCall>(
         description: route.description,
         body: request,
         response: {
-          200: { description: 'Done', ...response },
-          '4xx': { description: 'Refused; the same call will be refused again', ...schemas.error },
-          '5xx': { description: 'Failed; `temporary` says whether the same call may succeed later', ...schemas.error },
+          200: { ...response, description: 'Done' },
+          '4xx': { ...schemas.error, description: 'Refused; the same call will be refused again' },
+          '5xx': { ...schemas.error, description: 'Failed; `temporary` says whether the same call may succeed later' },
         },
       },
     },

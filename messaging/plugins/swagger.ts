@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
+import { componentName } from '../../shared/service/named-schemas.ts';
 
 /** The OpenAPI document of the internal API, made from the routes: `app.swagger()`. */
 async function openapi(app: FastifyInstance): Promise<void> {
@@ -33,9 +34,7 @@ async function openapi(app: FastifyInstance): Promise<void> {
         },
       },
     },
-    refResolver: {
-      buildLocalReference: (json, _baseUri, _fragment, i) => (typeof json['$id'] === 'string' ? json['$id'] : `Schema${i}`),
-    },
+    refResolver: { buildLocalReference: componentName },
   });
 }
 
