@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConversationTopic } from '../../../gateway/realtime/delivery/topic.ts';
-import type { Join } from '../../../gateway/realtime/delivery/topic-join.ts';
-import type { Connection } from '../../../gateway/realtime/transport/connection.ts';
-import { FlushScheduler } from '../../../gateway/realtime/transport/flush-scheduler.ts';
-import { encodeEvent, encodeEventTail } from '../../../shared/event-text.ts';
-import { readFrames } from '../../helpers/wire-frames.ts';
+import { ConversationTopic } from '../../../../gateway/realtime/delivery/topic.ts';
+import type { Join } from '../../../../gateway/realtime/delivery/topic-join.ts';
+import type { Connection } from '../../../../gateway/realtime/transport/connection.ts';
+import { FlushScheduler } from '../../../../gateway/realtime/transport/flush-scheduler.ts';
+import { encodeEvent, encodeEventTail } from '../../../../shared/event-text.ts';
+import { readFrames } from '../../../helpers/wire-frames.ts';
 
 const conversationId = 'g-AAAAAAAAAAAAAAAAAAAAAA';
 

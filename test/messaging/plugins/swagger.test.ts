@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { INTERNAL_API, PING_PATH } from '../../shared/internal.ts';
-import { build } from './build-messaging.ts';
+import { INTERNAL_API, PING_PATH } from '../../../shared/internal.ts';
+import { build } from '../build-messaging.ts';
 
 interface Operation {
   operationId: string;

@@ -5,9 +5,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { RedisNode, redisAvailable } from '../../helpers/redis-server.ts';
+import { RedisNode, redisAvailable } from '../helpers/redis-server.ts';
 
-const SERVER = fileURLToPath(new URL('../../../gateway/server.ts', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../gateway/server.ts', import.meta.url));
 const SECRET = 'a secret of at least thirty-two characters';
 
 /** The gateway as a process with this environment alone. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { ErrorCode } from '../../../shared/errors.ts';
-import { assertError, build, type TestGateway } from '../../helpers/gateway.ts';
-import { rawRequest } from '../../helpers/raw-http.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
+import { assertError, build, type TestGateway } from '../helpers/gateway.ts';
+import { rawRequest } from '../helpers/raw-http.ts';
 
 async function post(gateway: TestGateway, payload: string | Buffer, contentType = 'application/json') {
   const token = await gateway.partnerKey();

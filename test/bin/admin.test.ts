@@ -3,11 +3,11 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { PUBLISH_AHEAD_MS } from '../../../gateway/auth/signing-keys.ts';
-import { assertError, build } from '../../helpers/gateway.ts';
-import { ManualClock } from '../../helpers/manual-clock.ts';
+import { PUBLISH_AHEAD_MS } from '../../gateway/auth/signing-keys.ts';
+import { assertError, build } from '../helpers/gateway.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
 
-const ADMIN = fileURLToPath(new URL('../../../bin/admin.ts', import.meta.url));
+const ADMIN = fileURLToPath(new URL('../../bin/admin.ts', import.meta.url));
 
 /** Runs `npm run admin` beside whatever has the data open. */
 async function admin(dataDir: string, args: string[], env: Record<string, string> = {}) {

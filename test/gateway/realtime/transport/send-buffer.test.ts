@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { FlushScheduler } from '../../../gateway/realtime/transport/flush-scheduler.ts';
-import { SendBuffer } from '../../../gateway/realtime/transport/send-buffer.ts';
+import { FlushScheduler } from '../../../../gateway/realtime/transport/flush-scheduler.ts';
+import { SendBuffer } from '../../../../gateway/realtime/transport/send-buffer.ts';
 
 /** A socket that counts what would be system calls: each write outside a cork, each uncork. */
 function fakeSocket() {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { build, newGroup, type TestGateway } from '../../helpers/gateway.ts';
-import { LiveSocket } from '../../helpers/live-socket.ts';
-import { ManualClock } from '../../helpers/manual-clock.ts';
-import { OtherGateway } from '../../helpers/other-gateway.ts';
+import { build, newGroup, type TestGateway } from '../../../helpers/gateway.ts';
+import { LiveSocket } from '../../../helpers/live-socket.ts';
+import { ManualClock } from '../../../helpers/manual-clock.ts';
+import { OtherGateway } from '../../../helpers/other-gateway.ts';
 
 const GRACE_MS = 15_000;
 const LEASE_MS = 1000;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import type { StoreResult } from '../../engine/store.ts';
-import { ServiceTokenSigner } from '../../shared/service/service-token.ts';
-import { interposed } from '../helpers/interposed-engine.ts';
-import { type Built, build, SECRET } from './build-messaging.ts';
+import type { StoreResult } from '../../../engine/store.ts';
+import { ServiceTokenSigner } from '../../../shared/service/service-token.ts';
+import { interposed } from '../../helpers/interposed-engine.ts';
+import { type Built, build, SECRET } from '../build-messaging.ts';
 
 let messageIds = 0;
 

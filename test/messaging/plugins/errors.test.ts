@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { PING_PATH } from '../../shared/internal.ts';
-import { ServiceTokenSigner } from '../../shared/service/service-token.ts';
-import { build, SECRET } from './build-messaging.ts';
+import { PING_PATH } from '../../../shared/internal.ts';
+import { ServiceTokenSigner } from '../../../shared/service/service-token.ts';
+import { build, SECRET } from '../build-messaging.ts';
 
 const OTHER = 'another secret, also at least 32 characters';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RateBucket } from '../../../gateway/realtime/transport/rate-bucket.ts';
+import { RateBucket } from '../../../../gateway/realtime/transport/rate-bucket.ts';
 
 test('lets a burst through, then the sustained rate, and says how long to wait', () => {
   const bucket = new RateBucket(20, 3, 0);

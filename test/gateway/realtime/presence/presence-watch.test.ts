@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ChatError } from '../../../shared/errors.ts';
-import { build, newGroup } from '../../helpers/gateway.ts';
-import { type Interposed, interposed } from '../../helpers/interposed-engine.ts';
-import { LiveSocket } from '../../helpers/live-socket.ts';
+import { ChatError } from '../../../../shared/errors.ts';
+import { build, newGroup } from '../../../helpers/gateway.ts';
+import { type Interposed, interposed } from '../../../helpers/interposed-engine.ts';
+import { LiveSocket } from '../../../helpers/live-socket.ts';
 
 const FAILURES: Record<string, (failing: () => boolean) => Interposed> = {
   'to listen': (failing) => ({

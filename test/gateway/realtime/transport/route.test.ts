@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { ErrorBody } from '../../../shared/errors.ts';
-import { type BuildOptions, build, type TestGateway } from '../../helpers/gateway.ts';
-import { LiveSocket, listen } from '../../helpers/live-socket.ts';
-import { ManualClock } from '../../helpers/manual-clock.ts';
+import type { ErrorBody } from '../../../../shared/errors.ts';
+import { type BuildOptions, build, type TestGateway } from '../../../helpers/gateway.ts';
+import { LiveSocket, listen } from '../../../helpers/live-socket.ts';
+import { ManualClock } from '../../../helpers/manual-clock.ts';
 
 /** Sends an upgrade request as bytes. */
 async function dialUpgrade(gateway: TestGateway, headers: Record<string, string>, after: Buffer = Buffer.alloc(0)): Promise<Socket> {

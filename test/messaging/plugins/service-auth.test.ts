@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import Fastify from 'fastify';
-import serviceAuth from '../../messaging/plugins/service-auth.ts';
-import { SERVICE_TOKEN_SECONDS, ServiceTokenSigner, serviceKeyId } from '../../shared/service/service-token.ts';
-import { ManualClock } from '../helpers/manual-clock.ts';
+import serviceAuth from '../../../messaging/plugins/service-auth.ts';
+import { SERVICE_TOKEN_SECONDS, ServiceTokenSigner, serviceKeyId } from '../../../shared/service/service-token.ts';
+import { ManualClock } from '../../helpers/manual-clock.ts';
 
 const SECRET = 'the secret in force, at least 32 characters';
 const OTHER = 'another secret, also at least 32 characters';

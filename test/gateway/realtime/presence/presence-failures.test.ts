@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { ChatError } from '../../../shared/errors.ts';
-import { systemClock } from '../../../shared/service/clock.ts';
-import { build, newGroup, type TestGateway } from '../../helpers/gateway.ts';
-import { interposed } from '../../helpers/interposed-engine.ts';
-import { LiveSocket } from '../../helpers/live-socket.ts';
-import { OtherGateway } from '../../helpers/other-gateway.ts';
+import { ChatError } from '../../../../shared/errors.ts';
+import { systemClock } from '../../../../shared/service/clock.ts';
+import { build, newGroup, type TestGateway } from '../../../helpers/gateway.ts';
+import { interposed } from '../../../helpers/interposed-engine.ts';
+import { LiveSocket } from '../../../helpers/live-socket.ts';
+import { OtherGateway } from '../../../helpers/other-gateway.ts';
 
 type Method = 'renew' | 'read' | 'set';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { topics } from '../../../shared/topics.ts';
-import { build, newGroup, type TestGateway } from '../../helpers/gateway.ts';
-import { interposed } from '../../helpers/interposed-engine.ts';
-import { LiveSocket } from '../../helpers/live-socket.ts';
-import { ManualClock } from '../../helpers/manual-clock.ts';
-import { OtherGateway } from '../../helpers/other-gateway.ts';
+import { topics } from '../../../../shared/topics.ts';
+import { build, newGroup, type TestGateway } from '../../../helpers/gateway.ts';
+import { interposed } from '../../../helpers/interposed-engine.ts';
+import { LiveSocket } from '../../../helpers/live-socket.ts';
+import { ManualClock } from '../../../helpers/manual-clock.ts';
+import { OtherGateway } from '../../../helpers/other-gateway.ts';
 
 /** So long that its timer comes to nobody's help here. */
 const LEASE_MS = 600_000;

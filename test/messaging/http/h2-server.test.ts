@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectH2 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { createH2Server, Http2Sessions } from '../../messaging/http/h2-server.ts';
+import { createH2Server, Http2Sessions } from '../../../messaging/http/h2-server.ts';
 
 async function build(t: TestContext) {
   const server = createH2Server(() => {}, { everyMs: 10, answerMs: 10 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Reconciler } from '../../../gateway/realtime/delivery/reconciler.ts';
-import { UserDirectory } from '../../../gateway/realtime/delivery/user-directory.ts';
-import type { Connection } from '../../../gateway/realtime/transport/connection.ts';
-import { ManualClock } from '../../helpers/manual-clock.ts';
+import { Reconciler } from '../../../../gateway/realtime/delivery/reconciler.ts';
+import { UserDirectory } from '../../../../gateway/realtime/delivery/user-directory.ts';
+import type { Connection } from '../../../../gateway/realtime/transport/connection.ts';
+import { ManualClock } from '../../../helpers/manual-clock.ts';
 
 /** A reconciler of some users with one connection each; `gate` holds every look at a session until it is opened. */
 function build(userIds: readonly string[], options: { gated?: boolean } = {}) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RESPONSE_CHARS, trimJoins, trimRange, trimSync } from '../../messaging/http/response-size.ts';
-import type { SyncConversation } from '../../shared/internal.ts';
+import { RESPONSE_CHARS, trimJoins, trimRange, trimSync } from '../../../messaging/http/response-size.ts';
+import type { SyncConversation } from '../../../shared/internal.ts';
 
 const half = 'x'.repeat(RESPONSE_CHARS / 2);
 

@@ -3,16 +3,16 @@ import { once } from 'node:events';
 import { connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import type { Engine } from '../../engine/engine.ts';
-import { GatewayConfig } from '../../gateway/config.ts';
-import { MessagingClient } from '../../gateway/messaging-client/messaging-client.ts';
-import { buildMessaging } from '../../messaging/app.ts';
-import { MessagingConfig } from '../../messaging/config.ts';
-import { createH2Server, Http2Sessions } from '../../messaging/http/h2-server.ts';
-import { systemClock } from '../../shared/service/clock.ts';
-import { loadConfig } from '../../shared/service/config.ts';
-import { openEmbedded } from '../helpers/engine.ts';
-import { build, SECRET } from './build-messaging.ts';
+import type { Engine } from '../../../engine/engine.ts';
+import { GatewayConfig } from '../../../gateway/config.ts';
+import { MessagingClient } from '../../../gateway/messaging-client/messaging-client.ts';
+import { buildMessaging } from '../../../messaging/app.ts';
+import { MessagingConfig } from '../../../messaging/config.ts';
+import { createH2Server, Http2Sessions } from '../../../messaging/http/h2-server.ts';
+import { systemClock } from '../../../shared/service/clock.ts';
+import { loadConfig } from '../../../shared/service/config.ts';
+import { openEmbedded } from '../../helpers/engine.ts';
+import { build, SECRET } from '../build-messaging.ts';
 
 const ID = 'g-AAAAAAAAAAAAAAAAAAAAAA';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HeartbeatWheel } from '../../../gateway/realtime/transport/heartbeat-wheel.ts';
+import { HeartbeatWheel } from '../../../../gateway/realtime/transport/heartbeat-wheel.ts';
 
 function item(calls: string[]) {
   return { wheelSlot: 0, beat: (now: number) => calls.push(`beat ${now}`), answerDue: (now: number) => calls.push(`due ${now}`) };
