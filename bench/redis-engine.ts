@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { openRedisEngine, type RedisEngine } from '../engine/redis/engine.ts';
 import { groupConversationId, newEventId } from '../shared/ids.ts';
-import { RedisCluster, RedisNode, until } from '../test/helpers/redis-server.ts';
+import { RedisCluster } from '../tools/redis-cluster.ts';
+import { RedisNode, until } from '../tools/redis-server.ts';
 
 const SECONDS = Number(process.argv[2] ?? 3);
 const CONVERSATIONS = 1000;
@@ -34,7 +35,7 @@ async function prepare(engine: RedisEngine): Promise<string[]> {
     })),
   );
   for (const { conversationId, epoch } of await engine.store.heads(ids))
-    await engine.store.confirmActivation(conversationId, { epoch, from: 1, until: at + 3_600_000, through: 1 });
+    await engine.store.confirmActivation(conversationId, { epoch, from: 1, until: at + 3_600_000, listedThrough: 1 });
   return ids;
 }
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import closeWithGrace from 'close-with-grace';
 import { DeferredLog } from '../engine/deferred-log.ts';
 import { openEngine } from '../engine/open-engine.ts';
 import { buildGateway, LISTEN_BACKLOG } from '../gateway/app.ts';
@@ -11,6 +10,7 @@ import { MessagingConfig } from '../messaging/config.ts';
 import { startAdminServer } from '../shared/service/admin-server.ts';
 import { systemClock } from '../shared/service/clock.ts';
 import { loadConfig } from '../shared/service/config.ts';
+import { type RunningService, runProcess } from '../shared/service/process.ts';
 import { type Demo, demoPartnerKey, firstConversation, writeDemo } from './demo.ts';
 
 /**
@@ -18,17 +18,9 @@ import { type Demo, demoPartnerKey, firstConversation, writeDemo } from './demo.
  * the engine is shared, and the partner key and the service secret are made here.
  */
 
-/** Beyond the drain window: what closing itself may take before the process is ended, ms. */
-const CLOSE_SLACK_MS = 15_000;
+await runProcess({ portVariables: ['GATEWAY_PORT', 'MESSAGING_PORT'], start });
 
-try {
-  await main();
-} catch (error) {
-  console.error(oneLine(error));
-  process.exit(1);
-}
-
-async function main(): Promise<void> {
+async function start(): Promise<RunningService> {
   const dataDir = resolve(process.env['DATA_DIR']?.trim() || './data');
   // Admin ports are for platforms; two trials on one machine should not have to share them.
   const env = {
@@ -70,14 +62,18 @@ async function main(): Promise<void> {
   console.log(`Connect Chat is up.\n${firstConversation(demo, dataDir)}\n  Metrics     ${admin.url}/metrics\n  Ctrl-C stops it.\n`);
   process.send?.({ ready: demo });
 
-  closeWithGrace({ delay: gatewayConfig.DRAIN_SECONDS * 1000 + CLOSE_SLACK_MS, logger: gateway.log }, async ({ err }) => {
-    if (err !== undefined) gateway.log.fatal({ err }, 'ending after an error nobody handled');
-    else await gateway.drain.run();
-    await gateway.close();
-    await messaging.close();
-    await admin.close();
-    await engine.close();
-  });
+  return {
+    log: gateway.log,
+    drainMs: gatewayConfig.DRAIN_SECONDS * 1000,
+    // Only the gateway: messaging has no caller but this gateway.
+    drain: () => gateway.drain.run(),
+    async close() {
+      await gateway.close();
+      await messaging.close();
+      await admin.close();
+      await engine.close();
+    },
+  };
 }
 
 function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string> {
@@ -89,11 +85,4 @@ function loopback(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-function oneLine(error: unknown): string {
-  const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string };
-  if (code === 'EADDRINUSE')
-    return `${address}:${port} is in use; stop what listens there, or set GATEWAY_PORT or MESSAGING_PORT to another`;
-  return message ?? String(error);
 }

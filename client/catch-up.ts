@@ -73,7 +73,7 @@ export class CatchUp {
     }
     const { generation } = this;
     const before = feed.tail;
-    const { admissions } = feed;
+    const { timesJoined } = feed;
     job.running = true;
     this.running++;
     let failure: ChatClientError | undefined;
@@ -92,16 +92,16 @@ export class CatchUp {
     }
     job.running = false;
     this.running--;
-    if (failure !== undefined) this.failed(job, failure, feed.admissions > admissions);
+    if (failure !== undefined) this.failed(job, failure, feed.timesJoined > timesJoined);
     else job.failures = 0;
     this.pump();
   }
 
-  /** @param readmitted the user was let in after the read was asked for. */
-  private failed(job: Job, error: ChatClientError, readmitted: boolean): void {
+  /** @param rejoined the user was let in after the read was asked for. */
+  private failed(job: Job, error: ChatClientError, rejoined: boolean): void {
     const isOut = GONE.has(error.code);
-    if (!isOut || !readmitted) this.options.onError(error);
-    if (isOut && !readmitted) {
+    if (!isOut || !rejoined) this.options.onError(error);
+    if (isOut && !rejoined) {
       this.jobs.delete(job.feed);
       job.feed.leave();
       return;

@@ -49,7 +49,7 @@ export class Feed {
   private draining = false;
   private gone = false;
   /** How often the user was found to be a member: what was refused before the last time says nothing. */
-  admissions = 0;
+  timesJoined = 0;
 
   constructor(options: FeedOptions) {
     this.options = options;
@@ -93,7 +93,7 @@ export class Feed {
 
   /** A live log event. One of a conversation the user has left is not for the app, until one lets the user in again. */
   offer(event: ChatEvent): void {
-    if (this.letsIn(event)) this.admit();
+    if (this.letsIn(event)) this.becomeMember();
     if (this.gone || !this.enter(event.epoch, event.seq - 1) || event.seq <= this.last) return;
     this.known = Math.max(this.known, event.seq);
     this.takeOrHold(event);
@@ -121,7 +121,7 @@ export class Feed {
   ): void {
     const { conversationId } = this;
     const known = live && !this.gone && page.epoch === this.epoch && page.head <= this.last;
-    this.admit();
+    this.becomeMember();
     // The log holds no more than the head: whoever has had more is in a history that was lost.
     if (page.continues !== undefined && page.continues === this.epoch && page.epoch !== this.epoch && this.last <= page.head) {
       this.rename(page.epoch);
@@ -145,14 +145,14 @@ export class Feed {
     // A history that is over comes back only as the answer to a cursor of the present one.
     if (this.retired.includes(epoch) && sent?.epoch !== this.epoch) return;
     if (epoch === this.epoch && (sent === undefined || sent.epoch !== epoch || sent.seq <= head)) return;
-    this.admit();
+    this.becomeMember();
     this.restart(epoch, head);
     this.drain();
   }
 
   /** The user was let in, for the first time or again. Events follow by themselves. */
   added(conversation: Conversation | undefined): void {
-    this.admit();
+    this.becomeMember();
     const item: FeedItem = { kind: 'conversation', change: 'added', conversationId: this.conversationId };
     this.queue.push(conversation === undefined ? item : { ...item, conversation });
     this.drain();
@@ -199,9 +199,9 @@ export class Feed {
     return epoch === this.epoch || this.names.has(epoch);
   }
 
-  private admit(): void {
+  private becomeMember(): void {
     this.gone = false;
-    this.admissions++;
+    this.timesJoined++;
   }
 
   /** The word of being let in again may be lost, or be overtaken by the event. */

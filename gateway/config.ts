@@ -75,7 +75,7 @@ export const GatewayConfig = Type.Object({
     description: 'Sustained client frame rate of one connection',
   }),
   WS_FRAME_BURST: integer({ default: 60, minimum: 1, maximum: 1_000_000, description: 'Client frames that may come at once' }),
-  WS_OUTBOX_BYTES: integer({
+  WS_SEND_BUFFER_BYTES: integer({
     default: 1_048_576,
     minimum: 65_536,
     maximum: 1_073_741_824,

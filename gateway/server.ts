@@ -1,25 +1,17 @@
-import closeWithGrace from 'close-with-grace';
 import { DeferredLog } from '../engine/deferred-log.ts';
 import { openEngine } from '../engine/open-engine.ts';
 import { startAdminServer } from '../shared/service/admin-server.ts';
 import { ConfigError, loadConfig, usesRedis } from '../shared/service/config.ts';
 import { startEmf } from '../shared/service/metrics-emf.ts';
+import { type RunningService, runProcess } from '../shared/service/process.ts';
 import { buildGateway, LISTEN_BACKLOG } from './app.ts';
 import { EcsTaskWatch } from './aws/ecs-task-watch.ts';
 import { EmfReader } from './aws/emf-reader.ts';
 import { GatewayConfig } from './config.ts';
 
-/** Beyond the drain window: what closing itself may take before the process is ended, ms. */
-const CLOSE_SLACK_MS = 15_000;
+await runProcess({ portVariables: ['GATEWAY_PORT', 'GATEWAY_ADMIN_PORT'], start });
 
-try {
-  await main();
-} catch (error) {
-  console.error(oneLine(error));
-  process.exit(1);
-}
-
-async function main(): Promise<void> {
+async function start(stop: () => void): Promise<RunningService> {
   const config = loadConfig(GatewayConfig, process.env);
   if (!usesRedis(config)) {
     throw new ConfigError(
@@ -40,34 +32,21 @@ async function main(): Promise<void> {
   });
   const emfReader = new EmfReader(app.metrics.registry);
   const emf = startEmf({ namespace: config.METRICS_EMF_NAMESPACE, service: 'gateway', read: () => emfReader.read() });
-  const ecs = watchEcs();
-
-  const grace = closeWithGrace({ delay: config.DRAIN_SECONDS * 1000 + CLOSE_SLACK_MS, logger: app.log }, async ({ signal, err }) => {
-    if (err === undefined) {
-      app.log.info({ signal }, 'draining');
-      await app.drain.run();
-    } else app.log.fatal({ err }, 'ending after an error nobody handled');
-    ecs?.stop();
-    await emf.stop();
-    await app.close();
-    await engine.close();
-    await admin.close();
-  });
+  const metadataUri = process.env['ECS_CONTAINER_METADATA_URI_V4'];
+  const ecs = metadataUri === undefined ? undefined : new EcsTaskWatch({ metadataUri, log: app.log, onStopping: stop });
+  ecs?.start();
   app.log.info({ admin: admin.url, engine: engine.kind }, 'gateway is up');
 
-  function watchEcs(): EcsTaskWatch | undefined {
-    const metadataUri = process.env['ECS_CONTAINER_METADATA_URI_V4'];
-    if (metadataUri === undefined) return undefined;
-    const watch = new EcsTaskWatch({ metadataUri, log: app.log, onStopping: () => grace.close() });
-    watch.start();
-    return watch;
-  }
-}
-
-function oneLine(error: unknown): string {
-  const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string };
-  if (code === 'EADDRINUSE') return `${address}:${port} is in use; stop what listens there, or set GATEWAY_PORT or GATEWAY_ADMIN_PORT`;
-  if (code === 'CHAT_ERR_NOT_DURABLE')
-    return 'Redis has fewer replicas in reach than REDIS_MIN_REPLICA_ACKS asks for; start them, or set it lower';
-  return message ?? String(error);
+  return {
+    log: app.log,
+    drainMs: config.DRAIN_SECONDS * 1000,
+    drain: () => app.drain.run(),
+    async close() {
+      ecs?.stop();
+      await app.close();
+      await emf.stop();
+      await admin.close();
+      await engine.close();
+    },
+  };
 }

@@ -34,7 +34,7 @@ export class ActivationNotifier {
   constructor(options: {
     store: Pick<ConversationStore, 'members' | 'recordActivation' | 'confirmActivation'>;
     bus: Pick<Bus, 'publish'>;
-    /** Called with the number of members told, a page at a time. */
+    /** Called with the number of members notified, a page at a time. */
     onPage?: (members: number) => void;
   }) {
     this.#store = options.store;

@@ -6,10 +6,14 @@ import { ConfigError } from '../shared/service/config.ts';
 import { ActivationNotifier } from './activation-notifier.ts';
 import { CommandRunner } from './command-runner.ts';
 import type { MessagingConfig } from './config.ts';
-import { createH2Server, Sessions } from './http/h2-server.ts';
+import { createH2Server } from './http/h2-server.ts';
+import drain from './plugins/drain.ts';
 import errors from './plugins/errors.ts';
+import http2Sessions from './plugins/http2-sessions.ts';
 import metrics from './plugins/metrics.ts';
+import notFound from './plugins/not-found.ts';
 import overload from './plugins/overload.ts';
+import readiness from './plugins/readiness.ts';
 import serviceAuth from './plugins/service-auth.ts';
 import swagger from './plugins/swagger.ts';
 import commandsRoute from './routes/commands.ts';
@@ -24,6 +28,8 @@ import { registerSchemas } from './schemas.ts';
 const BODY_BYTES = 4 * 1_048_576;
 /** How long calls in flight may take when the app closes, ms: longer than a gateway waits, shorter than Fastify does. */
 const CLOSE_GRACE_MS = 8000;
+/** How long a part may take to answer a readiness check, ms. */
+const READINESS_TIMEOUT_MS = 2000;
 
 export interface MessagingOptions {
   config: MessagingConfig;
@@ -34,12 +40,6 @@ export interface MessagingOptions {
 }
 
 export type MessagingApp = FastifyInstance<Http2Server, Http2ServerRequest, Http2ServerResponse>;
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    sessions: Sessions;
-  }
-}
 
 /** The messaging service as a function of its configuration. The engine is the caller's: closing the app leaves it open. */
 export async function buildMessaging({ config, engine, clock = systemClock, log }: MessagingOptions): Promise<MessagingApp> {
@@ -56,19 +56,18 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
     onConstructorPoisoning: 'ignore',
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
   }) as unknown as FastifyInstance;
-  const sessions = new Sessions(app.server as unknown as Http2Server);
-  app.decorate('sessions', sessions);
-  app.addHook('preClose', async () => sessions.cutAfter(CLOSE_GRACE_MS, app.log));
 
   await app.register(errors);
+  await app.register(http2Sessions, { closeGraceMs: CLOSE_GRACE_MS });
+  await app.register(drain, { windowMs: config.DRAIN_SECONDS * 1000 });
   await app.register(serviceAuth, { secrets: serviceSecrets(config), clock });
+  await app.register(readiness, { engine, timeoutMs: READINESS_TIMEOUT_MS });
   await app.register(metrics);
   await app.register(overload, { limit: config.MESSAGING_INFLIGHT });
   await app.register(swagger);
-  app.messagingMetrics.gauge('chat_messaging_sessions', 'HTTP/2 connections open', () => sessions.count);
 
-  const told = app.messagingMetrics.membersTold;
-  const notifier = new ActivationNotifier({ store: engine.store, bus: engine.bus, onPage: (members) => told.inc(members) });
+  const notified = app.messagingMetrics.membersNotified;
+  const notifier = new ActivationNotifier({ store: engine.store, bus: engine.bus, onPage: (members) => notified.inc(members) });
   const runner = new CommandRunner({ engine, notifier, clock, metrics: app.messagingMetrics, log: app.log });
   const schemas = registerSchemas(app);
   const { store } = engine;
@@ -81,6 +80,7 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
     await internal.register(historyRoute, { schemas, store });
     await internal.register(memberRoutes, { schemas, store });
   });
+  await app.register(notFound);
   return app as unknown as MessagingApp;
 }
 

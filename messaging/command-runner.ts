@@ -9,7 +9,7 @@ import type { Clock } from '../shared/service/clock.ts';
 import { topics, type UserTopicMessage } from '../shared/topics.ts';
 import type { ActivationNotifier } from './activation-notifier.ts';
 import { createCommandCheck } from './command-check.ts';
-import type { MessagingMetrics } from './plugins/metrics.ts';
+import type { MessagingMetrics } from './metrics.ts';
 
 /** A gateway that does not say how long it waits is taken to wait a little longer than this, ms. */
 const ANSWER_MS = 4500;

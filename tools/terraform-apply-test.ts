@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finished, findMirror, missing, openWorkspace, root, run, terraformVersion } from './terraform-workspace.ts';
 
 const flags = new Set(process.argv.slice(2));
@@ -452,7 +453,7 @@ async function answering(): Promise<void> {
       () => false,
     );
     if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await sleep(500);
   }
   throw new Error('the emulator does not answer');
 }

@@ -3,21 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { Row, Sample } from '../rows/row.ts';
 import { SYSTEM } from '../rows/row.ts';
 import type { Machine } from './machine.ts';
+import type { RowResult } from './row-result.ts';
 import { type Figure, figure } from './stats.ts';
 import { barChart } from './svg.ts';
 
 const RESULTS = fileURLToPath(new URL('../results/', import.meta.url));
 const README = fileURLToPath(new URL('../README.md', import.meta.url));
-
-/** A row as it is kept: every workload, every system, every metric with its rounds. */
-export interface RowResult {
-  row: string;
-  title: string;
-  date: string;
-  rounds: number;
-  machine: Machine;
-  workloads: { name: string; systems: { name: string; metrics: Record<string, Figure> }[] }[];
-}
 
 function summarize(row: Row, samples: readonly Sample[], machine: Machine): RowResult {
   const workloads: RowResult['workloads'] = [];

@@ -1,6 +1,6 @@
 import type { Row } from '../rows/row.ts';
 import { SYSTEM } from '../rows/row.ts';
-import type { RowResult } from './report.ts';
+import type { RowResult } from './row-result.ts';
 
 const WIDTH = 760;
 const LABEL = 260;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../test/helpers/redis-server.ts';
+import { freePort } from '../../tools/redis-server.ts';
 import { CpuMeter } from '../lib/proc.ts';
 import { within } from '../lib/progress.ts';
 import { startEmbedded } from '../systems/connect-chat.ts';
@@ -10,14 +10,14 @@ import { type Row, SYSTEM } from './row.ts';
 
 const CLIENT = fileURLToPath(new URL('../load/h2-client.ts', import.meta.url));
 const BATCHES = [1, 5, 50, 200];
-const LANES = 4;
+const SHARDS = 4;
 
 export const h2: Row = {
   name: 'h2',
   title: 'Commands to messaging over HTTP/2, by batch size',
   notes: [
     "The gateway's own client against a messaging service, both measured. `typing` commands: checked and published, nothing stored, so that the way there is what is measured.",
-    'In the product batches form by themselves; here the size is forced by MESSAGING_BATCH, with four lanes full all the time.',
+    'In the product batches form by themselves; here the size is forced by MESSAGING_BATCH, with the four shards of the queue full all the time.',
   ],
   metrics: {
     cpuPerCommand: { label: 'CPU, µs a command', digits: 1 },
@@ -41,7 +41,7 @@ export const h2: Row = {
           try {
             const run = async (commands: number): Promise<{ calls: number }> => {
               const answer = once(client.child, 'message') as Promise<[{ result?: { calls: number }; error?: string }]>;
-              client.child.send({ commands, inFlight: batch * LANES, conversations });
+              client.child.send({ commands, inFlight: batch * SHARDS, conversations });
               const [{ result, error }] = await within(answer, 120, `${commands} commands`);
               if (result === undefined) throw new Error(error);
               return result;

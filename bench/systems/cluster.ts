@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { openEngine } from '../../engine/open-engine.ts';
-import { freePort, RedisNode } from '../../test/helpers/redis-server.ts';
+import { freePort, RedisNode } from '../../tools/redis-server.ts';
 import { UNLIMITED } from './connect-chat.ts';
 import { type PeerName, startPeer } from './peers.ts';
 import { ServerProcess } from './server-process.ts';

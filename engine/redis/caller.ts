@@ -1,8 +1,8 @@
 import { ChatError } from '../../shared/errors.ts';
 import type { EngineLog } from '../engine.ts';
 import type { Batch, Job, Train } from './job.ts';
-import { type Call, DOWN_MS, NotReplicated, NotSent, type Outcome } from './lane.ts';
 import { type FunctionLibrary, loadLibrary } from './library.ts';
+import { type Call, DOWN_MS, NotReplicated, NotSent, type Outcome } from './pipelined-connection.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { Shard, Shards } from './shards.ts';
 import { sleep, systemTiming, type Timing } from './timing.ts';

@@ -8,7 +8,7 @@ import { ACTIVE_MS, type StoreLimits } from '../engine.ts';
 import type { CommandRequest, StoreOk, StoreResult } from '../store.ts';
 import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
-import type { Call } from './lane.ts';
+import type { Call } from './pipelined-connection.ts';
 
 /** Turns commands into calls of the server-side functions, and their replies into results. */
 export class CommandCalls {

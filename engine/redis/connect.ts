@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { Cluster, type CommonRedisOptions, Redis } from 'ioredis';
 import { ConfigError, splitList } from '../../shared/service/config.ts';
 import type { EngineConfig } from '../engine.ts';
-import { becomeReady } from './lane.ts';
+import { becomeReady } from './pipelined-connection.ts';
 
 /** Silence of a server that owes a reply ends the connection after this long, ms. */
 const SOCKET_TIMEOUT_MS = 5000;

@@ -19,7 +19,7 @@ import type { Activation, CommandRequest, ConversationStore, StoreResult } from 
 import type { Caller } from './caller.ts';
 import { CommandCalls, toResult, UNANNOUNCED } from './commands.ts';
 import type { Keys } from './keys.ts';
-import type { Call } from './lane.ts';
+import type { Call } from './pipelined-connection.ts';
 import { withReactions } from './reactions.ts';
 
 /** An index entry that proved untrue is forgotten only when it is older than this: the membership it announces may be on its way. */

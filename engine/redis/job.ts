@@ -1,5 +1,5 @@
 import type { ChatError } from '../../shared/errors.ts';
-import type { Call } from './lane.ts';
+import type { Call } from './pipelined-connection.ts';
 
 /** Calls that were given together: they have one deadline, and their outcomes go to one place. */
 export interface Batch {

@@ -3,7 +3,7 @@ import type { UserId } from '../../shared/primitives.ts';
 import { type GatewayLease, OFFLINE_KEPT_MS, type PresenceChange, type PresenceLeases, type StoredPresence } from '../bus.ts';
 import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
-import type { Call } from './lane.ts';
+import type { Call } from './pipelined-connection.ts';
 
 /** The lease of a gateway that is gone is remembered this long, ms: it says when its users were last seen. */
 const LEASE_KEPT_MS = 24 * 60 * 60_000;

@@ -1,5 +1,5 @@
 import type { EngineLog } from '../engine.ts';
-import { NotReplicated } from './lane.ts';
+import { NotReplicated } from './pipelined-connection.ts';
 import type { Timing } from './timing.ts';
 
 /** One line a kind of refusal and minute; what comes meanwhile is counted. */

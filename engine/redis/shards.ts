@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { becomeReady, Lane, type Replication } from './lane.ts';
+import { becomeReady, PipelinedConnection, type Replication } from './pipelined-connection.ts';
 import { systemTiming } from './timing.ts';
 import { within } from './within.ts';
 
@@ -8,9 +8,9 @@ export interface Shard {
   /** `host:port`. */
   readonly address: string;
   readonly client: Redis;
-  readonly reads: Lane;
+  readonly reads: PipelinedConnection;
   /** Another connection than `reads` where writes wait for replicas: WAIT blocks its connection. */
-  readonly writes: Lane;
+  readonly writes: PipelinedConnection;
 }
 
 /** Which server leads which slot. One shard for a standalone server. */
@@ -42,10 +42,10 @@ interface Silence {
 class Connections implements Shard {
   readonly address: string;
   readonly client: Redis;
-  readonly reads: Lane;
+  readonly reads: PipelinedConnection;
   readonly #replication: Replication | undefined;
   #writer: Redis | undefined;
-  #writes: Lane | undefined;
+  #writes: PipelinedConnection | undefined;
   #writerMadeAt = Number.NEGATIVE_INFINITY;
   readonly #silentBeforeMs: number;
 
@@ -54,7 +54,7 @@ class Connections implements Shard {
     this.client = client;
     this.address = addressOf(client);
     this.#replication = replication;
-    this.reads = new Lane(client, undefined, systemTiming, before?.readsMs);
+    this.reads = new PipelinedConnection(client, undefined, systemTiming, before?.readsMs);
     this.#silentBeforeMs = before?.writesMs ?? 0;
   }
 
@@ -62,7 +62,7 @@ class Connections implements Shard {
     return { readsMs: this.reads.silentMs, writesMs: this.#writes?.silentMs ?? this.#silentBeforeMs };
   }
 
-  get writes(): Lane {
+  get writes(): PipelinedConnection {
     const replication = this.#replication;
     if (replication === undefined) return this.reads;
     const ended = this.#writer?.status === 'end' && performance.now() - this.#writerMadeAt >= WRITER_GAP_MS;
@@ -75,7 +75,7 @@ class Connections implements Shard {
         socketTimeout: replication.timeoutMs + (this.client.options.socketTimeout ?? 5000),
       });
       this.#writer.on('error', () => undefined);
-      this.#writes = new Lane(this.#writer, replication, systemTiming, silentMs);
+      this.#writes = new PipelinedConnection(this.#writer, replication, systemTiming, silentMs);
     }
     return this.#writes;
   }

@@ -1,5 +1,5 @@
 import { Command, type Redis } from 'ioredis';
-import { becomeReady } from './lane.ts';
+import { becomeReady } from './pipelined-connection.ts';
 import type { Shard } from './shards.ts';
 
 /** Channels named in one SSUBSCRIBE where they need not share a slot. */

@@ -1,4 +1,4 @@
-import { NotReplicated, NotSent } from './lane.ts';
+import { NotReplicated, NotSent } from './pipelined-connection.ts';
 
 /** What a failed call says about how to go on with it. */
 export type Verdict =

@@ -4,18 +4,13 @@ import { ErrorBodySchema, ErrorEnvelope } from '../../shared/error-schemas.ts';
 import { ChatError, ERRORS, type ErrorCode } from '../../shared/errors.ts';
 import { EVENTS, Event, ReactionSummary, UnknownEvent } from '../../shared/events.ts';
 import * as rest from '../../shared/http-schemas.ts';
+import { type NamedSchema, NamedSchemas, pascalCase, type Reference } from '../../shared/service/named-schemas.ts';
 import { OPERATION_BODIES } from '../http/operation-route.ts';
-
-export type JsonSchema = Record<string, unknown>;
-
-/** `message.created` → `MessageCreated` */
-export const eventComponent = (name: string): string =>
-  name.replace(/(^|\.)([a-z])/g, (_match, _dot, letter: string) => letter.toUpperCase());
 
 /** The events by component name, their union, and what stands for those that are added later. */
 export function eventComponents(events: Readonly<Record<string, TSchema>>, union: TSchema): [string, TSchema][] {
   return [
-    ...Object.entries(events).map(([name, schema]): [string, TSchema] => [eventComponent(name), schema]),
+    ...Object.entries(events).map(([name, schema]): [string, TSchema] => [pascalCase(name), schema]),
     ['UnknownEvent', UnknownEvent],
     [KNOWN_EVENTS, union],
   ];
@@ -53,56 +48,28 @@ const COMPONENTS: readonly [string, TSchema][] = [
   ['Health', rest.Health],
 ];
 
-/** Data, not schemas: never looked into. */
-const DATA_KEYWORDS = new Set(['examples', 'example', 'default', 'enum', 'const']);
-
-type Reference = (name: string, description: unknown) => JsonSchema;
-const referenceById: Reference = (name, description) => ({ $ref: `${name}#`, ...(description !== undefined && { description }) });
-
 /**
- * Knows the components by their content, so that routes and frames keep whole, typed schemas and only the document has references. Where
- * they name the events that this server knows, the document takes any: a client made from it must not break when one is added.
+ * The components. Where they name the events that this server knows, the document takes any: a client made from it must not break when one
+ * is added.
  */
-export class ComponentRegistry {
-  readonly #names = new Map<string, string>();
-  readonly #reference: Reference;
-  /** Every component, with references to the others, and its name as `$id`. */
-  readonly schemas: JsonSchema[] = [];
+export class ComponentRegistry extends NamedSchemas {
+  constructor(components: readonly NamedSchema[] = COMPONENTS, reference?: Reference) {
+    super(components, reference);
+  }
 
-  constructor(components: readonly [string, TSchema][] = COMPONENTS, reference = referenceById) {
-    this.#reference = reference;
-    for (const [name, schema] of components) {
-      const plain = JSON.parse(JSON.stringify(schema)) as JsonSchema;
-      this.schemas.push({ $id: name, ...this.#referParts(plain) });
-      this.#names.set(identity(plain), name === KNOWN_EVENTS ? ALL_EVENTS : name);
-      if (name === KNOWN_EVENTS) this.schemas.push({ $id: ALL_EVENTS, ...this.#allEvents() });
+  protected override add(name: string, schema: TSchema): void {
+    if (name !== KNOWN_EVENTS) {
+      super.add(name, schema);
+      return;
     }
-  }
-
-  /** `anyOf`, and no discriminator: either would make generated clients refuse a name that is not listed. */
-  #allEvents(): JsonSchema {
-    return {
+    super.add(name, schema, ALL_EVENTS);
+    // `anyOf`, and no discriminator: either would make generated clients refuse a name that is not listed.
+    this.schemas.push({
+      $id: ALL_EVENTS,
       description: 'One entry of a conversation’s log. Newer servers add events: take any, ignore those you do not know.',
-      anyOf: [KNOWN_EVENTS, 'UnknownEvent'].map((name) => this.#reference(name, undefined)),
-    };
+      anyOf: [KNOWN_EVENTS, 'UnknownEvent'].map((one) => this.reference(one)),
+    });
   }
-
-  /** The same schema, with every component in it replaced by a reference. */
-  refer(schema: unknown): unknown {
-    if (typeof schema !== 'object' || schema === null) return schema;
-    if (Array.isArray(schema)) return schema.map((part) => this.refer(part));
-    const name = this.#names.get(identity(schema as JsonSchema));
-    return name === undefined ? this.#referParts(schema as JsonSchema) : this.#reference(name, (schema as JsonSchema)['description']);
-  }
-
-  #referParts(schema: JsonSchema): JsonSchema {
-    return Object.fromEntries(Object.entries(schema).map(([key, part]) => [key, DATA_KEYWORDS.has(key) ? part : this.refer(part)]));
-  }
-}
-
-/** A route may describe a component in its own words, so that is no part of what it is. */
-function identity({ description: _description, ...schema }: JsonSchema): string {
-  return JSON.stringify(schema);
 }
 
 /** The envelope of every error, once; routes refer to those they can give. */

@@ -1,5 +1,5 @@
 import { EVENT_NAMES } from '../../shared/events.ts';
-import { eventComponent, type JsonSchema } from './openapi-components.ts';
+import { type JsonSchema, pascalCase } from '../../shared/service/named-schemas.ts';
 
 type Document = JsonSchema & {
   components: JsonSchema & { schemas: Record<string, JsonSchema>; examples: JsonSchema };
@@ -46,7 +46,7 @@ function discriminateEvents(schemas: Record<string, JsonSchema>): void {
   delete event['anyOf'];
   event['discriminator'] = {
     propertyName: 'event',
-    mapping: Object.fromEntries(EVENT_NAMES.map((name) => [name, `#/components/schemas/${eventComponent(name)}`])),
+    mapping: Object.fromEntries(EVENT_NAMES.map((name) => [name, `#/components/schemas/${pascalCase(name)}`])),
   };
 }
 

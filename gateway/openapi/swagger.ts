@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
 import { SCOPES } from '../../shared/scopes.ts';
+import { componentName } from '../../shared/service/named-schemas.ts';
 import { ComponentRegistry, errorExamples } from './openapi-components.ts';
 import { polish } from './openapi-polish.ts';
 
@@ -53,7 +54,7 @@ async function openapi(app: FastifyInstance, options: { publicUrl: string | unde
         },
       },
     },
-    refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => (typeof json['$id'] === 'string' ? json['$id'] : `Schema${i}`) },
+    refResolver: { buildLocalReference: componentName },
     transform: ({ schema, url }) => ({ schema: (schema === undefined ? { hide: true } : components.refer(schema)) as FastifySchema, url }),
     transformObject: (document) => polish((document as { openapiObject: never }).openapiObject),
   });

@@ -5,6 +5,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { ChatError } from '../../shared/errors.ts';
 import { UserId } from '../../shared/primitives.ts';
 import type { Scope } from '../../shared/scopes.ts';
+import { bearerToken } from '../../shared/service/bearer-token.ts';
 import type { Clock } from '../../shared/service/clock.ts';
 import { ConfigError } from '../../shared/service/config.ts';
 import { AccessTokens } from '../auth/access-tokens.ts';
@@ -121,7 +122,7 @@ export default fp(auth, { name: 'auth', fastify: '5.x', dependencies: ['errors']
 
 function bearerOf(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const [, credentials] = /^Bearer +([^\s]+) *$/i.exec(header) ?? [];
+  const credentials = bearerToken(header);
   if (credentials === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED', 'Authorization must be Bearer, one blank, and a token');
   return credentials;
 }

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ChatError } from '../../shared/errors.ts';
+import { catalogued } from '../../shared/service/request-failure.ts';
 import { describeValidation } from '../http/validation-message.ts';
 
 /** One envelope for every failure that reaches Fastify; what fails before that is answered in `client-error.ts`. */
@@ -28,24 +29,11 @@ export function sendError(error: FastifyError | ChatError, request: FastifyReque
   reply.send(JSON.stringify({ error: failure.toBody(request.id) }));
 }
 
+const DETAILS = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON, or holds the key __proto__ or constructor.prototype',
+};
+
 function toChatError(error: FastifyError | ChatError): ChatError {
-  if (error instanceof ChatError) return error;
-  if (error.validation !== undefined)
-    return new ChatError('CHAT_ERR_BAD_REQUEST', describeValidation(error.validation, error.validationContext));
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new ChatError('CHAT_ERR_TOO_LARGE');
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new ChatError('CHAT_ERR_UNSUPPORTED_MEDIA_TYPE');
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new ChatError('CHAT_ERR_BAD_JSON', 'The body is not valid JSON, or holds the key __proto__ or constructor.prototype');
-    case 'FST_ERR_BAD_URL':
-      return new ChatError('CHAT_ERR_BAD_REQUEST', 'The path is not valid percent-encoded UTF-8');
-    case 'FST_ERR_MAX_PARAM_LENGTH':
-      return new ChatError('CHAT_ERR_NOT_FOUND');
-  }
-  const status = error.statusCode ?? 500;
-  if (status === 404) return new ChatError('CHAT_ERR_NOT_FOUND', undefined, { cause: error });
-  if (status >= 400 && status < 500) return new ChatError('CHAT_ERR_BAD_REQUEST', error.message, { cause: error });
-  return new ChatError('CHAT_ERR_INTERNAL', undefined, { cause: error });
+  if (error instanceof ChatError || error.validation === undefined) return catalogued(error, DETAILS);
+  return new ChatError('CHAT_ERR_BAD_REQUEST', describeValidation(error.validation, error.validationContext));
 }

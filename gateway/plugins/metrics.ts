@@ -47,7 +47,6 @@ async function metrics(app: FastifyInstance, { messaging }: { messaging: Messagi
     duration.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
     if (request.authError !== null) refused.inc({ code: request.authError.code });
   });
-  app.addHook('onClose', async () => registry.clear());
 }
 
 export default fp(metrics, { name: 'metrics', fastify: '5.x', dependencies: ['auth'] });

@@ -4,46 +4,25 @@ import type { Registry } from 'prom-client';
 import type { WebSocket } from 'ws';
 import type { Bus } from '../../engine/bus.ts';
 import type { SessionStore } from '../../engine/store.ts';
-import type { Conversation } from '../../shared/conversations.ts';
-import { ChatError } from '../../shared/errors.ts';
 import type { Limits } from '../../shared/frames.ts';
 import { newConnectionId, newGatewayId } from '../../shared/ids.ts';
-import type { UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
-import { topics as topicNames, type UserTopicMessage } from '../../shared/topics.ts';
+import { RepeatingTimers } from '../../shared/service/timers.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { MessagingApi } from '../messaging-client/messaging-api.ts';
-import { Audit } from './delivery/reconciler.ts';
+import { Reconciler } from './delivery/reconciler.ts';
 import { TopicJoiner } from './delivery/topic-joiner.ts';
 import { TopicRegistry } from './delivery/topic-registry.ts';
 import { TopicRepair } from './delivery/topic-repair.ts';
 import { type LocalUser, UserDirectory } from './delivery/user-directory.ts';
+import { UserInbox } from './delivery/user-inbox.ts';
 import { type FrameContext, FrameReader } from './frames/index.ts';
 import { RealtimeMetrics } from './metrics.ts';
 import { Presence } from './presence/presence.ts';
-import { Connection, type ConnectionClaims } from './transport/connection.ts';
+import { Connection, type ConnectionClaims, type ConnectionContext, type TokenVerifier } from './transport/connection.ts';
 import { Drain } from './transport/drain.ts';
-import { Turn } from './transport/flush-scheduler.ts';
+import { FlushScheduler } from './transport/flush-scheduler.ts';
 import { HeartbeatWheel } from './transport/heartbeat-wheel.ts';
-import type { OutboxContext } from './transport/send-buffer.ts';
-
-/** What a connection needs of its process; one object shared by all of them. */
-export interface ConnectionContext extends OutboxContext {
-  clock: Clock;
-  framesPerSecond: number;
-  frameBurst: number;
-  /** How long an access token lives at most, ms. */
-  tokenLifeMs: number;
-  /** How long before its token expires a client is warned, ms. */
-  expiryWarningMs: number;
-  onSlowConsumer(): void;
-  detach(connection: Connection): void;
-}
-
-/** Verifies the token of `session.refresh`. */
-export interface TokenVerifier {
-  authenticate(token: string): Promise<ConnectionClaims>;
-}
 
 export interface HubOptions {
   config: GatewayConfig;
@@ -56,7 +35,11 @@ export interface HubOptions {
   registry: Registry;
 }
 
+/** Between two sweeps of topics that nobody follows, ms. */
 const SWEEP_MS = 5000;
+/** How often a share of the users is reconciled, ms. */
+const RECONCILE_MS = 1000;
+
 /** All live connections of this gateway, and what they follow. */
 export class Hub {
   readonly gatewayId = newGatewayId();
@@ -70,18 +53,18 @@ export class Hub {
   readonly #repair: TopicRepair;
   readonly #topics: TopicRegistry;
   readonly #joiner: TopicJoiner;
-  readonly #audit: Audit;
+  readonly #inbox: UserInbox;
+  readonly #reconciler: Reconciler;
   readonly #presence: Presence;
   readonly #reader: FrameReader;
   readonly #drain: Drain;
-  #timers: NodeJS.Timeout[] = [];
-  #closed = false;
+  readonly #timers = new RepeatingTimers();
   #stopListening: (() => void) | undefined;
 
   constructor(options: HubOptions) {
     this.#options = options;
     const { config, bus, clock, log, messaging } = options;
-    const turn = new Turn();
+    const scheduler = new FlushScheduler();
     this.metrics = new RealtimeMetrics(options.registry);
     this.limits = {
       frameBytes: config.WS_FRAME_BYTES,
@@ -92,9 +75,9 @@ export class Hub {
       watchedUsers: config.WS_WATCHED_USERS,
     };
     this.#context = {
-      turn,
+      scheduler,
       clock,
-      limitBytes: config.WS_OUTBOX_BYTES,
+      limitBytes: config.WS_SEND_BUFFER_BYTES,
       framesPerSecond: config.WS_FRAMES_PER_SECOND,
       frameBurst: config.WS_FRAME_BURST,
       tokenLifeMs: config.JWT_ACCESS_SECONDS * 1000,
@@ -104,7 +87,7 @@ export class Hub {
     };
     this.#wheel = new HeartbeatWheel(config.WS_HEARTBEAT_MS, config.WS_PONG_TIMEOUT_MS);
     this.#repair = new TopicRepair(messaging, this.metrics, log);
-    this.#topics = new TopicRegistry({ bus, clock, log, repair: this.#repair, metrics: this.metrics, turn });
+    this.#topics = new TopicRegistry({ bus, clock, log, repair: this.#repair, metrics: this.metrics, scheduler });
     this.#joiner = new TopicJoiner({ messaging, topics: this.#topics, metrics: this.metrics, log, topicsPerConnection: config.WS_TOPICS });
     this.#topics.rejoin = (topic, join) => this.#joiner.rejoin(topic, join);
     this.#topics.onRemoved = (topic, connections, place) => {
@@ -114,7 +97,8 @@ export class Hub {
         this.#joiner.followFrom(connection, topic.id, place, topic.until);
       }
     };
-    this.#audit = new Audit({ users: this.#users, sessions: options.sessions, messaging, joiner: this.#joiner, clock, log });
+    this.#inbox = new UserInbox({ users: this.#users, bus, sessions: options.sessions, messaging, joiner: this.#joiner, clock, log });
+    this.#reconciler = new Reconciler({ users: this.#users, sessions: options.sessions, messaging, joiner: this.#joiner, clock, log });
     const { PRESENCE_LEASE_MS: leaseMs, PRESENCE_GRACE_MS: graceMs } = config;
     this.#presence = new Presence({ gatewayId: this.gatewayId, bus, clock, log, leaseMs, graceMs });
     this.#drain = new Drain(this.#connections, log);
@@ -148,25 +132,11 @@ export class Hub {
   start(): void {
     const { config, bus, clock } = this.#options;
     this.#stopListening = bus.onInterruption(() => void this.#onInterruption());
-    this.#every(this.#wheel.tickMs, () => this.#wheel.tick(clock.monotonic()));
-    this.#every(SWEEP_MS, () => this.#topics.sweepEmpty());
-    this.#every(1000, () => void this.#audit.part(1000));
-    this.#jittered(config.WS_REPAIR_MS, () => this.#compareAll());
+    this.#timers.every(this.#wheel.tickMs, () => this.#wheel.tick(clock.monotonic()));
+    this.#timers.every(SWEEP_MS, () => this.#topics.sweepEmpty());
+    this.#timers.every(RECONCILE_MS, () => void this.#reconciler.reconcilePart(RECONCILE_MS));
+    this.#timers.jittered(config.WS_REPAIR_MS, () => this.#compareAll());
     this.#presence.start();
-  }
-
-  #every(ms: number, work: () => void): void {
-    this.#timers.push(setInterval(work, ms).unref());
-  }
-
-  /** Repeats with up to a quarter of jitter, so that gateways started together do not ask together. */
-  #jittered(ms: number, work: () => Promise<void>): void {
-    const slot = this.#timers.length;
-    const schedule = (): void => {
-      if (this.#closed) return;
-      this.#timers[slot] = setTimeout(() => void work().finally(schedule), ms * (0.75 + Math.random() / 2)).unref();
-    };
-    schedule();
   }
 
   /** Takes over an accepted socket. Synchronous, so that not even a frame that came with the upgrade is lost. */
@@ -186,10 +156,10 @@ export class Hub {
       serverTime: this.#options.clock.now(),
     });
     if (first) {
-      user.subscribed = this.#options.bus.subscribe(topicNames.user(user.userId), (payload) => this.#onUserMessage(user.userId, payload));
+      this.#inbox.open(user);
       this.#presence.announcer.came(user.userId);
     }
-    this.#recheckSession(connection, user);
+    this.#inbox.recheckSession(connection, user);
     this.metrics.connections.set(this.#connections.size);
     this.metrics.users.set(this.#users.size);
     return connection;
@@ -198,19 +168,6 @@ export class Hub {
   #replaceOldest(connection: Connection, user: LocalUser): void {
     const ofSession = user.connections.filter(({ sessionId }) => sessionId === connection.sessionId);
     if (ofSession.length > this.#options.config.WS_CONNECTIONS_PER_SESSION) ofSession[0]?.close('replaced');
-  }
-
-  /** A revocation between the check at the upgrade and the subscription would have gone unheard. */
-  #recheckSession(connection: Connection, user: LocalUser): void {
-    user.subscribed
-      .then(() => this.#options.sessions.session(connection.sessionId, this.#options.clock.now()))
-      .then((session) => {
-        if (session === undefined) connection.close('revoked');
-      })
-      .catch((error) => {
-        this.#options.log.warn({ err: error }, 'a connection could not be followed up and starts over');
-        connection.close('internalError');
-      });
   }
 
   receive(connection: Connection, data: Buffer, isBinary: boolean): void {
@@ -224,54 +181,10 @@ export class Hub {
     if (connection.watching !== undefined) this.#presence.watch.unwatch(connection, [...connection.watching]);
     if (this.#users.remove(connection)) {
       this.#presence.announcer.went(connection.userId);
-      this.#options.bus
-        .unsubscribe(topicNames.user(connection.userId))
-        .catch((error) => this.#options.log.warn({ err: error }, 'unsubscribe failed'));
+      this.#inbox.close(connection.userId);
     }
     this.metrics.connections.set(this.#connections.size);
     this.metrics.users.set(this.#users.size);
-  }
-
-  #onUserMessage(userId: UserId, payload: Buffer): void {
-    const user = this.#users.get(userId);
-    if (user === undefined) return;
-    const message = JSON.parse(payload.toString()) as UserTopicMessage;
-    switch (message.kind) {
-      case 'activated':
-        this.#joiner.notify(user.connections, message);
-        return;
-      case 'added':
-        user.told = user.told.then(() => this.#tellAdded(user, message.conversationId));
-        return;
-      case 'removed':
-        // Out of the topic it goes with the log event, in order; this only tells the app, also when the conversation is inactive.
-        user.told = user.told.then(() => {
-          const { conversationId, seq, epoch } = message;
-          for (const connection of user.connections)
-            connection.send({ type: 'conversation', conversationId, change: 'removed', seq, epoch });
-        });
-        return;
-      case 'revoked':
-        for (const connection of [...user.connections]) if (connection.sessionId === message.sessionId) connection.close('revoked');
-    }
-  }
-
-  async #tellAdded(user: LocalUser, conversationId: string): Promise<void> {
-    if (user.connections.length === 0) return;
-    let conversation: Conversation | undefined;
-    try {
-      ({ conversation } = await this.#options.messaging.call('conversation', { userId: user.userId, conversationId }));
-    } catch (error) {
-      // Out again before it was told.
-      if (!(error instanceof ChatError) || !error.temporary) return;
-    }
-    const frame = {
-      type: 'conversation',
-      conversationId,
-      change: 'added',
-      ...(conversation === undefined ? {} : { conversation }),
-    } as const;
-    for (const connection of user.connections) connection.send(frame);
   }
 
   async #compareAll(): Promise<void> {
@@ -282,19 +195,19 @@ export class Hub {
     }
   }
 
-  /** The bus was away. Everything it may have swallowed is looked up: logs, activations, presence, revocations. */
+  /** The bus was away. It may have lost anything, so everything is read again: logs, activations, presence, revocations. */
   async #onInterruption(): Promise<void> {
     this.#presence.onInterruption();
-    // Side by side: no lost message waits for a revocation, nor the other way round.
-    await Promise.all([this.#compareAll(), this.#audit.everyone()]);
+    // Side by side: a lost message does not wait for a revocation, nor a revocation for a lost message.
+    await Promise.all([this.#compareAll(), this.#reconciler.reconcileAll()]);
   }
 
-  /** Sends everyone elsewhere, spread over the window. Resolves when all are gone or told to go. */
+  /** Sends all clients elsewhere, spread over the window. Resolves when all have gone or were told to go. */
   async drain(windowMs: number): Promise<void> {
     await this.#drain.run(windowMs);
   }
 
-  /** This gateway cannot serve now: sends everyone elsewhere, spread over the window, and takes nobody in until `takeBack`. */
+  /** This gateway cannot serve now: sends all clients elsewhere, spread over the window, and accepts none until `takeBack`. */
   async leave(windowMs: number): Promise<void> {
     await this.#drain.leave(windowMs);
   }
@@ -304,9 +217,7 @@ export class Hub {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers = [];
+    this.#timers.stop();
     this.#stopListening?.();
     this.#repair.close();
     for (const connection of [...this.#connections]) connection.close('draining');

@@ -29,7 +29,7 @@ export class RealtimeMetrics {
       labelNames: ['code'],
       registers,
     });
-    this.eventsDelivered = new Counter({ name: 'chat_events_delivered_total', help: 'Log events handed to outboxes', registers });
+    this.eventsDelivered = new Counter({ name: 'chat_events_delivered_total', help: 'Log events handed to send buffers', registers });
     this.gapRepairs = new Counter({ name: 'chat_gap_repairs_total', help: 'Times a topic was filled from the log', registers });
     this.deliveryViolations = new Counter({
       name: 'chat_delivery_violations_total',

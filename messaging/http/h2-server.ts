@@ -1,4 +1,5 @@
 import { createServer, type Http2Server, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import { sleep } from '../../shared/service/timers.ts';
 
 type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
@@ -45,7 +46,7 @@ function watchPulse(session: ServerHttp2Session, { everyMs, answerMs }: typeof P
  * lets those finish; calls already on the wire are above it, so gateways know them unprocessed and send them elsewhere. The gentler
  * notice of RFC 9113, section 6.8 (a first GOAWAY that covers every stream) gains nothing here: nghttp2 reads no further after it either.
  */
-export class Sessions {
+export class Http2Sessions {
   readonly #open = new Set<ServerHttp2Session>();
 
   constructor(server: Http2Server) {
@@ -67,7 +68,7 @@ export class Sessions {
     const pause = sessions.length === 0 ? 0 : overMs / sessions.length;
     for (const session of sessions) {
       session.close();
-      if (pause > 0) await delay(pause);
+      if (pause > 0) await sleep(pause);
     }
   }
 
@@ -79,8 +80,4 @@ export class Sessions {
     }, graceMs);
     cut.unref();
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -10,7 +10,7 @@ interface RouteDefinition<C extends InternalCall> {
   tag: 'commands' | 'delivery' | 'reads';
   summary: string;
   description: string;
-  /** How many commands the call counts for; one when left out. With `itself` the call admits its work by itself. */
+  /** How many commands the call counts for; one when left out. With `itself` the handler calls `limitConcurrency` itself. */
   weight?: ((request: InternalApi[C]['request']) => number) | 'itself';
   /** Other than the compiled schemas: for calls that check or write their bodies themselves. */
   compilers?: Pick<RouteShorthandOptions, 'validatorCompiler' | 'serializerCompiler'>;
@@ -24,7 +24,7 @@ export interface Http {
   reply: FastifyReply;
 }
 
-/** Adds one call of the internal API: path and schemas from the table, admission, and its entry in the OpenAPI document. */
+/** Adds one call of the internal API: path and schemas from the table, the concurrency limit, and its entry in the OpenAPI document. */
 export function internalRoute<C extends InternalCall>(
   app: FastifyInstance,
   schemas: SchemaReferences,
@@ -44,16 +44,16 @@ export function internalRoute<C extends InternalCall>(
         description: route.description,
         body: request,
         response: {
-          200: { description: 'Done', ...response },
-          '4xx': { description: 'Refused; the same call will be refused again', ...schemas.error },
-          '5xx': { description: 'Failed; `temporary` says whether the same call may succeed later', ...schemas.error },
+          200: { ...response, description: 'Done' },
+          '4xx': { ...schemas.error, description: 'Refused; the same call will be refused again' },
+          '5xx': { ...schemas.error, description: 'Failed; `temporary` says whether the same call may succeed later' },
         },
       },
     },
     async (request, reply) => {
       const given = request.body as InternalApi[C]['request'];
       const work = () => handle(given, { request, reply });
-      return weight === 'itself' ? work() : app.admit(weight?.(given) ?? 1, work);
+      return weight === 'itself' ? work() : app.limitConcurrency(weight?.(given) ?? 1, work);
     },
   );
 }

@@ -1,37 +1,44 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
+import { Gauge } from 'prom-client';
 import { ChatError } from '../../shared/errors.ts';
 
 /** Callers turned away come back after this to twice this. */
 const RETRY_MS = 200;
 
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** Does work that counts for so many commands (a read counts for one), or turns it away. */
-    admit: <T>(commands: number, work: () => Promise<T>) => Promise<T>;
-  }
-}
-
 /**
  * Bounds what is carried out at once; over it callers are told to slow down instead of waiting in line. Counted around the work itself:
  * what a caller has given up on still occupies the store.
  */
-export default fp<{ limit: number }>(
-  async (app: FastifyInstance, { limit }) => {
-    let inFlight = 0;
-    app.messagingMetrics.gauge('chat_messaging_commands_in_flight', 'Commands and reads carried out now', () => inFlight);
-    app.decorate('admit', async <T>(commands: number, work: () => Promise<T>): Promise<T> => {
-      // A batch larger than the limit must pass when it is alone, or it never would.
-      if (inFlight > 0 && inFlight + commands > limit) {
-        throw ChatError.overloaded(RETRY_MS);
-      }
-      inFlight += commands;
-      try {
-        return await work();
-      } finally {
-        inFlight -= commands;
-      }
-    });
-  },
-  { name: 'overload', dependencies: ['metrics'], fastify: '5.x' },
-);
+async function overload(app: FastifyInstance, { limit }: { limit: number }): Promise<void> {
+  let inFlight = 0;
+  new Gauge({
+    name: 'chat_messaging_commands_in_flight',
+    help: 'Commands and reads carried out now',
+    registers: [app.metrics.registry],
+    collect() {
+      this.set(inFlight);
+    },
+  });
+  app.decorate('limitConcurrency', async <T>(commands: number, work: () => Promise<T>): Promise<T> => {
+    // A batch larger than the limit must pass when it is alone, or it never would.
+    if (inFlight > 0 && inFlight + commands > limit) {
+      throw ChatError.overloaded(RETRY_MS);
+    }
+    inFlight += commands;
+    try {
+      return await work();
+    } finally {
+      inFlight -= commands;
+    }
+  });
+}
+
+export default fp(overload, { name: 'overload', fastify: '5.x', dependencies: ['metrics'] });
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Does work that counts for so many commands (a read counts for one), or turns it away. */
+    limitConcurrency: <T>(commands: number, work: () => Promise<T>) => Promise<T>;
+  }
+}

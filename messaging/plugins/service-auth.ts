@@ -2,16 +2,10 @@ import jwt, { type FastifyJwtVerifyOptions, type TokenOrHeader } from '@fastify/
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ChatError } from '../../shared/errors.ts';
+import { bearerToken } from '../../shared/service/bearer-token.ts';
 import type { Clock } from '../../shared/service/clock.ts';
 import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
 import { SERVICE_TOKEN_CHECKS, serviceKeyId } from '../../shared/service/service-token.ts';
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** An onRequest hook: lets in only callers with a service token. */
-    requireServiceToken: (request: FastifyRequest) => Promise<void>;
-  }
-}
 
 interface ServiceAuthOptions {
   /** The secret in force, and the one before it while they are rotated. */
@@ -22,12 +16,14 @@ interface ServiceAuthOptions {
 /** A gateway has one token at a time. */
 const REMEMBERED = 1000;
 
+/** Callers prove with a short-lived token that they are services of this system. */
 async function serviceAuth(app: FastifyInstance, { secrets, clock }: ServiceAuthOptions): Promise<void> {
   const byKeyId = new Map(secrets.map((secret) => [serviceKeyId(secret), secret]));
   const checks = {
     ...SERVICE_TOKEN_CHECKS,
     algorithms: [...SERVICE_TOKEN_CHECKS.algorithms],
     requiredClaims: [...SERVICE_TOKEN_CHECKS.requiredClaims],
+    extractToken: ({ headers }: FastifyRequest) => bearerToken(headers.authorization ?? ''),
   };
   await app.register(jwt, {
     // A token names the secret it was signed with; of a name that is not ours there is nothing to check.
@@ -59,5 +55,11 @@ async function serviceAuth(app: FastifyInstance, { secrets, clock }: ServiceAuth
   });
 }
 
-/** Callers prove with a short-lived token that they are services of this system. */
 export default fp(serviceAuth, { name: 'service-auth', fastify: '5.x' });
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** An onRequest hook: lets in only callers with a service token. */
+    requireServiceToken: (request: FastifyRequest) => Promise<void>;
+  }
+}

@@ -30,11 +30,13 @@ export default async function commandsRoute(app: FastifyInstance, options: { sch
     async handle({ commands }, { request, reply }) {
       const withinMs = patience(request);
       if (!request.headers.accept?.includes(PARTS_TYPE)) {
-        return { results: await app.admit(commands.length, () => options.runner.run(commands, { withinMs })) };
+        return { results: await app.limitConcurrency(commands.length, () => options.runner.run(commands, { withinMs })) };
       }
       const parts = new CommandParts();
       const each = parts.add.bind(parts);
-      const whole = app.admit(commands.length, () => options.runner.run(commands, { each, withinMs })).finally(() => parts.end());
+      const whole = app
+        .limitConcurrency(commands.length, () => options.runner.run(commands, { each, withinMs }))
+        .finally(() => parts.end());
       const divided = parts.divided.then((stream) => {
         reply.type(PARTS_TYPE);
         return stream;

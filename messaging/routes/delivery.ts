@@ -5,8 +5,8 @@ import { ChatError } from '../../shared/errors.ts';
 import type { SyncOfUser } from '../../shared/internal.ts';
 import type { Clock } from '../../shared/service/clock.ts';
 import { internalRoute, type SchemaReferences } from '../http/internal-route.ts';
+import { readShares } from '../http/read-shares.ts';
 import { RESPONSE_CHARS, totalChars, trimJoins, trimRange, trimSync } from '../http/response-size.ts';
-import { readShares } from './shares.ts';
 
 /** Users whose misses are read at once: a part of a call, since what does not fit into the answer is read for nothing. */
 const SIDE_BY_SIDE = 10;

@@ -14,8 +14,8 @@ export default async function pingRoute(app: FastifyInstance, { schemas }: { sch
         description: 'Gateways warm new connections with it; it also proves that the service token is accepted.',
         response: {
           204: { type: 'null', description: 'It does' },
-          '4xx': { description: 'Refused', ...schemas.error },
-          '5xx': { description: 'Failed', ...schemas.error },
+          '4xx': { ...schemas.error, description: 'Refused' },
+          '5xx': { ...schemas.error, description: 'Failed' },
         },
       },
     },

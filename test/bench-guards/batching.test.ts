@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CommandBatcher } from '../../gateway/messaging-client/command-batcher.ts';
+import { ShardedQueue } from '../../gateway/messaging-client/sharded-queue.ts';
 import type { CommandOf, CommandResult } from '../../shared/commands.ts';
 
-const LANES = 4;
+const SHARDS = 4;
 const BATCH = 500;
 
 const command = (n: number): CommandOf<'message.send'> => ({
@@ -34,23 +34,23 @@ const turnOver = async () => {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-test('a turn of commands is one call a lane, and what comes while they are out is one more', async () => {
+test('a turn of commands is one call for each shard, and what comes while they are out is one more', async () => {
   const { sizes, send, letGo } = calls();
-  const batcher = new CommandBatcher({ lanes: LANES, batch: BATCH, queue: 10_000, send });
-  const answers = Array.from({ length: 200 }, (_, n) => batcher.execute(command(n)));
+  const queue = new ShardedQueue({ shards: SHARDS, batch: BATCH, queue: 10_000, send });
+  const answers = Array.from({ length: 200 }, (_, n) => queue.execute(command(n)));
   await turnOver();
-  assert.equal(sizes.length, LANES);
-  for (let n = 200; n < 1200; n++) answers.push(batcher.execute(command(n)));
+  assert.equal(sizes.length, SHARDS);
+  for (let n = 200; n < 1200; n++) answers.push(queue.execute(command(n)));
   await turnOver();
-  assert.equal(sizes.length, LANES, 'nothing is sent while a lane has a call out');
+  assert.equal(sizes.length, SHARDS, 'nothing is sent while a shard has a call out');
   letGo();
   await turnOver();
-  assert.equal(sizes.length, 2 * LANES);
+  assert.equal(sizes.length, 2 * SHARDS);
   letGo();
   await Promise.all(answers);
   assert.equal(
     sizes.reduce((sum, size) => sum + size),
     1200,
   );
-  await batcher.close();
+  await queue.close();
 });

@@ -1,11 +1,27 @@
-import type { LoadOptions } from './chat-load.ts';
+import type { Demo } from '../../bin/demo.ts';
 import { Device, type DeviceOptions } from './device.ts';
+import type { HistoryWriter } from './history.ts';
 import type { ChurningGroup } from './member-churn.ts';
 import { patientPartner } from './patient-partner.ts';
 import { shuffled } from './random.ts';
 
 /** How many devices users have, in turn. */
 const DEVICES = [1, 2, 1, 3];
+
+export interface LoadOptions {
+  demo: Demo;
+  history: HistoryWriter;
+  random: () => number;
+  users: number;
+  groups: number;
+  groupSize: number;
+  /** Groups of everybody in which nobody says anything, but when a crowd rejoins. */
+  halls: number;
+  /** Messages and changes per second, all devices together. */
+  rate: number;
+  /** Users who come or go, per second, all groups together. */
+  churn: number;
+}
 
 export interface Conversations {
   /** Members by conversation, the owner first. */

@@ -1,26 +1,9 @@
-import type { Demo } from '../../bin/demo.ts';
 import type { StateChange } from '../../client/index.ts';
-import { makeConversations, makeDevices } from './cast.ts';
+import { type LoadOptions, makeConversations, makeDevices } from './cast.ts';
 import type { Device } from './device.ts';
-import type { HistoryWriter } from './history.ts';
 import { MemberChurn } from './member-churn.ts';
 import { pick } from './random.ts';
 import { until } from './until.ts';
-
-export interface LoadOptions {
-  demo: Demo;
-  history: HistoryWriter;
-  random: () => number;
-  users: number;
-  groups: number;
-  groupSize: number;
-  /** Groups of everybody in which nobody says anything, but when a crowd rejoins. */
-  halls: number;
-  /** Messages and changes per second, all devices together. */
-  rate: number;
-  /** Users who come or go, per second, all groups together. */
-  churn: number;
-}
 
 type StateListener = (device: Device, change: StateChange) => void;
 

@@ -4,7 +4,7 @@ import { DEFAULT_LIMITS } from '../../engine/engine.ts';
 import { Caller } from '../../engine/redis/caller.ts';
 import { CommandCalls } from '../../engine/redis/commands.ts';
 import { Keys } from '../../engine/redis/keys.ts';
-import type { Call } from '../../engine/redis/lane.ts';
+import type { Call } from '../../engine/redis/pipelined-connection.ts';
 import { RedisSessionStore } from '../../engine/redis/session-store.ts';
 import type { Command } from '../../shared/commands.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';

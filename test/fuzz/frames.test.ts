@@ -57,7 +57,7 @@ function build() {
       syncState: 'fresh',
       closing: false,
       heard: () => {},
-      admit: () => 0,
+      takeToken: () => 0,
       beginRead: () => {},
       endRead: () => {},
       send: () => outcome.replies++,

@@ -80,7 +80,7 @@ if (redisAvailable('starting messaging as a process of its own')) {
     const { admin } = await service.logged('messaging is up');
     assert.deepEqual(await (await fetch(`${admin}/readyz`)).json(), { status: 'ready', writes: true });
     const metrics = await (await fetch(`${admin}/metrics`)).text();
-    assert.match(metrics, /^chat_messaging_sessions 0$/m);
+    assert.match(metrics, /^chat_messaging_http2_sessions 0$/m);
     assert.match(metrics, /^nodejs_eventloop_lag_seconds /m);
     service.child.kill('SIGTERM');
     assert.equal((await service.ended).code, 0);

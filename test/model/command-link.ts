@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import fc from 'fast-check';
 import { CallFailure } from '../../gateway/messaging-client/call-failure.ts';
-import { CommandBatcher } from '../../gateway/messaging-client/command-batcher.ts';
+import { ShardedQueue } from '../../gateway/messaging-client/sharded-queue.ts';
 import type { Command, CommandResult } from '../../shared/commands.ts';
 
 export const name = 'commands to messaging';
@@ -45,13 +45,13 @@ interface ModelCall {
 
 const conversationOf = (n: number) => `g-${String(n).padStart(22, '0')}`;
 
-/** The batcher as it is, before a messaging service that is a model. */
+/** The real command queue, before a messaging service that is a model. */
 class Run {
   readonly given: Given[] = [];
   readonly carriedOut: number[] = [];
   readonly calls: ModelCall[] = [];
-  readonly batcher = new CommandBatcher({
-    lanes: 1,
+  readonly queue = new ShardedQueue({
+    shards: 1,
     batch: 3,
     queue: 1000,
     send: (body, _repeatable, onPart) => {
@@ -79,7 +79,7 @@ class Run {
     this.given.push(entry);
     const base = { conversationId: entry.conversationId, actorId: 'ana', text: String(entry.id) };
     const command: Command = repeatable ? { op: 'message.send', clientMessageId: 'm', ...base } : { op: 'message.edit', seq: 1, ...base };
-    this.batcher.execute(command).then(
+    this.queue.execute(command).then(
       () => {
         entry.outcome = 'ok';
       },
@@ -120,7 +120,7 @@ class Run {
   async end(): Promise<void> {
     await turn();
     while (this.calls.length > 0) await this.take({ do: 'answer', call: 0 });
-    await this.batcher.close();
+    await this.queue.close();
   }
 
   check(): void {

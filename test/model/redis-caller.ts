@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Caller } from '../../engine/redis/caller.ts';
-import { type Call, Lane } from '../../engine/redis/lane.ts';
+import { type Call, PipelinedConnection } from '../../engine/redis/pipelined-connection.ts';
 import type { Shard, Shards } from '../../engine/redis/shards.ts';
 import { ModelConnection, ModelNode, type Slot, type World } from './redis-nodes.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -87,7 +87,7 @@ interface Links {
   writes: ModelConnection;
 }
 
-/** The caller and its lanes, as they are, before servers that are a model. */
+/** The real caller and its real connections, before servers that are a model. */
 class Run {
   readonly time = new VirtualTime();
   readonly world: World = {
@@ -111,8 +111,8 @@ class Run {
       shards.set(node, {
         address: node.address,
         client: links.reads.client,
-        reads: new Lane(links.reads.client, undefined, this.time),
-        writes: new Lane(links.writes.client, { minAcks: 1, timeoutMs: WAIT_MS }, this.time),
+        reads: new PipelinedConnection(links.reads.client, undefined, this.time),
+        writes: new PipelinedConnection(links.writes.client, { minAcks: 1, timeoutMs: WAIT_MS }, this.time),
       });
     }
     for (const [i, number] of SLOTS.entries()) {

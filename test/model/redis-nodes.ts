@@ -166,7 +166,7 @@ class Session {
   }
 }
 
-/** A connection to a server, with what of an ioredis client the lanes use. */
+/** A connection to a server, with the part of an ioredis client that PipelinedConnection uses. */
 export class ModelConnection extends EventEmitter {
   readonly #node: ModelNode;
   status = 'ready';

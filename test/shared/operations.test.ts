@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Type, { type TObject } from 'typebox';
 import { Value } from 'typebox/value';
-import { ComponentRegistry, eventComponent, eventComponents } from '../../gateway/openapi/openapi-components.ts';
+import { ComponentRegistry, eventComponents } from '../../gateway/openapi/openapi-components.ts';
 import { COMMANDS, commandSchema } from '../../shared/commands.ts';
 import { EVENTS, eventSchema } from '../../shared/events.ts';
 import { CLIENT_FRAMES, CONNECTION_FRAMES, operationFrames, SERVER_FRAMES } from '../../shared/frames.ts';
 import { byName, EventData, eventsOf, OPERATIONS } from '../../shared/operations/index.ts';
 import { event, type Operation, operation } from '../../shared/operations/operation.ts';
 import { Seq } from '../../shared/primitives.ts';
+import { pascalCase } from '../../shared/service/named-schemas.ts';
 
 const all: Operation[] = Object.values(OPERATIONS);
 const conversationId = 'g-AAAAAAAAAAAAAAAAAAAAAA';
@@ -39,7 +40,7 @@ test('events are paired with their schemas by name, wherever in the list a new o
     const components = new Map(eventComponents(events, Type.Union(Object.values(events))));
     for (const [name, schema] of Object.entries(events)) {
       assert.equal(literal(schema, 'event'), name);
-      assert.equal(components.get(eventComponent(name)), schema);
+      assert.equal(components.get(pascalCase(name)), schema);
       const known = name === 'message.stamped' ? stamped.data : EventData[name as keyof typeof EventData];
       assert.equal((schema.properties as { data: unknown }).data, known);
     }

@@ -1,4 +1,5 @@
-import type { RedisNode } from '../../test/helpers/redis-server.ts';
+import { withTimeout } from '../../shared/service/timers.ts';
+import type { RedisNode } from '../redis-server.ts';
 import { parsePromText, quantileBetween, type Scrape, total } from './prom-text.ts';
 import type { ServiceProcess } from './service-process.ts';
 
@@ -35,7 +36,7 @@ const NAMES = {
     seconds: 'chat_ack_seconds',
   },
   messaging: {
-    connections: 'chat_messaging_sessions',
+    connections: 'chat_messaging_http2_sessions',
     in: 'chat_messaging_batch_commands_sum',
     out: 'chat_messaging_commands_total',
     seconds: 'chat_messaging_call_seconds',
@@ -92,12 +93,8 @@ export class FigureReader {
 /** What a Redis node tells of itself. */
 export async function redisFigures(node: RedisNode): Promise<Figures> {
   const name = `redis-${node.port}`;
-  let timer: NodeJS.Timeout | undefined;
   try {
-    const silence = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('no answer')), TIMEOUT_MS);
-    });
-    const info = await Promise.race([node.admin.info(), silence]);
+    const info = await withTimeout(node.admin.info(), TIMEOUT_MS, () => new Error('no answer'));
     const field = (key: string): string => new RegExp(`^${key}:(.*)\r?$`, 'm').exec(info)?.[1]?.trim() ?? '';
     return {
       name,
@@ -108,7 +105,5 @@ export async function redisFigures(node: RedisNode): Promise<Figures> {
     };
   } catch {
     return { name, state: 'no answer' };
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GuardedProcess } from './guarded-process.ts';
 import type { ServiceProcess } from './service-process.ts';
@@ -28,7 +29,7 @@ export async function startHaproxy({ program, publicPort, messagingPort, service
     while (!(await accepts(port))) {
       if (!haproxy.running) throw new Error(`HAProxy ended with ${await haproxy.exited}`);
       if (Date.now() > deadline) throw new Error(`HAProxy does not listen on port ${port}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
   return haproxy;

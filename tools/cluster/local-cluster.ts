@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { freePort, RedisCluster } from '../../test/helpers/redis-server.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RedisCluster } from '../redis-cluster.ts';
+import { freePort } from '../redis-server.ts';
 import type { GuardedProcess } from './guarded-process.ts';
 import { startHaproxy } from './haproxy.ts';
 import { type ServiceKind, ServiceProcess } from './service-process.ts';
@@ -176,6 +178,6 @@ async function servesThroughBalancer(port: number): Promise<void> {
     );
     if (status === 200) return;
     if (Date.now() > deadline) throw new Error(`nothing is served through the balancer: ${status}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GuardedProcess } from './guarded-process.ts';
 
@@ -80,7 +81,7 @@ export class ServiceProcess {
         // It does not listen yet.
       }
       if (Date.now() > deadline) throw new Error(`${this.name} was not ready in ${timeoutMs} ms: ${reason}`);
-      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+      await sleep(ASK_EVERY_MS);
     }
   }
 

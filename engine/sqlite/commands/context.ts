@@ -66,3 +66,8 @@ export function alreadySo(conversation: ConversationState, { at }: CommandReques
   const activation = activationOfDuplicate(conversation, at, conversation.head);
   return activation === undefined ? unchanged(conversation) : { ...unchanged(conversation), activation };
 }
+
+/** The refusal of a group that would become too large. */
+export function tooMany(limit: number): ChatError {
+  return new ChatError('CHAT_ERR_LIMIT', `A group has at most ${limit} members`);
+}

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ChatError } from '../../../shared/errors.ts';
 import type { StoreOk } from '../../store.ts';
 import { activationOfDuplicate } from '../write/log.ts';
-import { admitToGroup, alreadySo, appended, type CommandHandler, unchanged } from './context.ts';
+import { admitToGroup, alreadySo, appended, type CommandHandler, tooMany, unchanged } from './context.ts';
 import { distinct } from './members.ts';
 
 export const createConversation: CommandHandler<'conversation.create'> = (context, command, request) => {
@@ -36,11 +36,6 @@ export const updateConversation: CommandHandler<'conversation.update'> = (contex
   const seq = context.log.append(conversation, request, 'conversation.updated', { title: command.title });
   return appended(conversation, request, seq);
 };
-
-/** The refusal of a group that would become too large. */
-export function tooMany(limit: number): ChatError {
-  return new ChatError('CHAT_ERR_LIMIT', `A group has at most ${limit} members`);
-}
 
 function newEpoch(at: number): string {
   return `${at.toString(36)}${randomBytes(3).toString('hex')}`;

@@ -2,8 +2,7 @@ import { ChatError } from '../../../shared/errors.ts';
 import { newEventId } from '../../../shared/ids.ts';
 import type { Role, UserId } from '../../../shared/primitives.ts';
 import type { ConversationState } from '../write/conversations.ts';
-import { admitToGroup, alreadySo, appended, type CommandContext, type CommandHandler } from './context.ts';
-import { tooMany } from './conversation-create.ts';
+import { admitToGroup, alreadySo, appended, type CommandContext, type CommandHandler, tooMany } from './context.ts';
 
 interface MemberRef {
   userId: UserId;

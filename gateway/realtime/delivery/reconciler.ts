@@ -5,13 +5,16 @@ import type { MessagingApi } from '../../messaging-client/messaging-api.ts';
 import type { TopicJoiner } from './topic-joiner.ts';
 import type { LocalUser, UserDirectory } from './user-directory.ts';
 
-/** Every user is looked at once in this time, in case a message on their topic was lost without a trace. */
+/** Every user is reconciled once in this time, in case a message on their topic was lost and nobody noticed. */
 const ROUND_MS = 10 * 60_000;
-/** Users looked at side by side while all are. */
+/** Users reconciled side by side while all are. */
 const CONCURRENT = 32;
 
-/** Looks up what messages on a user's own topic tell, had they all come through: sessions that were revoked, conversations that became active. */
-export class Audit {
+/**
+ * Re-reads what a user's topic would have said, in case a message was lost: which sessions were revoked and which conversations became
+ * active.
+ */
+export class Reconciler {
   readonly #users: UserDirectory;
   readonly #sessions: SessionStore;
   readonly #messaging: MessagingApi;
@@ -39,24 +42,24 @@ export class Audit {
     this.#log = options.log;
   }
 
-  /** Everyone. Asked for while one is under way, another follows it, and both resolve when that is done. */
-  everyone(): Promise<void> {
-    if (this.#running === undefined) this.#running = this.#everyone();
+  /** Reconciles all users. A call during a pass makes another pass follow, and both calls resolve after that one. */
+  reconcileAll(): Promise<void> {
+    if (this.#running === undefined) this.#running = this.#reconcileAll();
     else this.#again = true;
     return this.#running;
   }
 
-  async #everyone(): Promise<void> {
+  async #reconcileAll(): Promise<void> {
     do {
       this.#again = false;
       await this.#look([...this.#users.values()]);
     } while (this.#again);
-    // In the same turn as the last look at `again`: whoever asks from here on starts a new one.
+    // In the same turn as the last check of `again`: a later call starts a new pass.
     this.#running = undefined;
   }
 
   async #look(users: readonly LocalUser[]): Promise<void> {
-    // First who must not hear a word more; then who may have missed some.
+    // Close revoked sessions first. Then repair users who may have missed events.
     await this.#each(users, (user) => this.#closeRevoked(user));
     await this.#each(users, (user) => this.#followActive(user));
   }
@@ -68,13 +71,13 @@ export class Audit {
       for (const user of left) await look(user).catch((error) => failures.push(error));
     };
     await Promise.all(Array.from({ length: Math.min(CONCURRENT, users.length) }, work));
-    // One line, not one a user: what fails, fails for many.
+    // One line, not one for each user: a failure hits many users at once.
     if (failures.length > 0)
-      this.#log.warn({ err: failures[0], failures: failures.length }, 'users could not be audited; the next round will');
+      this.#log.warn({ err: failures[0], failures: failures.length }, 'users could not be reconciled; the next round tries again');
   }
 
-  /** The part of a round that is due after so many ms. */
-  async part(ms: number): Promise<void> {
+  /** Reconciles the share of the users that is due after so many ms. */
+  async reconcilePart(ms: number): Promise<void> {
     if (this.#roundBusy) return;
     this.#roundBusy = true;
     const due: LocalUser[] = [];

@@ -1,15 +1,5 @@
 import type { Position } from '../../../shared/event-text.ts';
-import type { Connection } from '../transport/connection.ts';
-
-/** Where a connection starts to follow, and how that is known. */
-export interface Start {
-  place: Position;
-  /**
-   * `given`: it is the last event that the connection was given. `noticed`: it follows from a notice alone, so earlier events may have
-   * been missed. `skipped`: the connection was given less, and the client is told where its events go on.
-   */
-  origin: 'given' | 'noticed' | 'skipped';
-}
+import type { Connection, Start } from '../transport/connection.ts';
 
 /**
  * One attempt of a connection to enter a topic. It is the token of that attempt: an answer lets a connection in only while its join is

@@ -1,13 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { decodeEvent, type Position } from '../../../shared/event-text.ts';
 import type { JoinRequest, JoinResult } from '../../../shared/internal.ts';
-import type { ConversationId, Epoch, UserId } from '../../../shared/primitives.ts';
+import type { ConversationId, UserId } from '../../../shared/primitives.ts';
+import { sleep } from '../../../shared/service/timers.ts';
 import type { MessagingApi } from '../../messaging-client/messaging-api.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import type { Connection } from '../transport/connection.ts';
+import type { ActivationNotice, Connection, Start } from '../transport/connection.ts';
 import { jsonFrame } from '../transport/wire.ts';
 import type { ConversationTopic } from './topic.ts';
-import type { Join, Start } from './topic-join.ts';
+import type { Join } from './topic-join.ts';
 import type { TopicRegistry } from './topic-registry.ts';
 
 /** Conversations, and users of one conversation, in one call. */
@@ -20,15 +21,6 @@ const ANSWERS = 8;
 const CALL_AGAIN_MS = 200;
 /** Pause before the third answer is asked for, doubled for each further one, ms. */
 const ANSWER_AGAIN_MS = 80;
-
-/** What tells that a conversation is active, for one user. */
-export interface ActivationNotice {
-  conversationId: ConversationId;
-  epoch: Epoch;
-  /** First seq that the notice is about: a connection that was in sync before has everything up to the seq before it. */
-  from: number;
-  until: number;
-}
 
 /** Joins of one topic from one place: one question. */
 interface Question {
@@ -155,7 +147,7 @@ export class TopicJoiner {
         this.#giveUp(questions[0] as Question, error);
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, CALL_AGAIN_MS * Math.random()).unref());
+      await sleep(CALL_AGAIN_MS * Math.random(), { ref: false });
       // One question may be what failed the call; the others must not pay for it.
       if (questions.length === 1) return this.#call(questions, attempt + 1);
       const half = Math.ceil(questions.length / 2);
@@ -214,7 +206,7 @@ export class TopicJoiner {
           events: [],
         });
       }
-      if (isWhole) for (const text of events) connection.outbox.push(jsonFrame(text));
+      if (isWhole) for (const text of events) connection.sendBuffer.push(jsonFrame(text));
     }
     topic.enter(join, { epoch, seq: head });
   }

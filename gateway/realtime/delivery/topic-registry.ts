@@ -6,7 +6,7 @@ import type { ConversationId } from '../../../shared/primitives.ts';
 import type { Clock } from '../../../shared/service/clock.ts';
 import { topics as topicNames } from '../../../shared/topics.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import type { Turn } from '../transport/flush-scheduler.ts';
+import type { FlushScheduler } from '../transport/flush-scheduler.ts';
 import { ConversationTopic, type TopicContext } from './topic.ts';
 import type { TopicRepair } from './topic-repair.ts';
 
@@ -25,14 +25,21 @@ export class TopicRegistry {
   /** Called when a log event put out connections of a user. */
   onRemoved: TopicContext['onRemoved'] = () => {};
 
-  constructor(options: { bus: Bus; clock: Clock; log: FastifyBaseLogger; repair: TopicRepair; metrics: RealtimeMetrics; turn: Turn }) {
+  constructor(options: {
+    bus: Bus;
+    clock: Clock;
+    log: FastifyBaseLogger;
+    repair: TopicRepair;
+    metrics: RealtimeMetrics;
+    scheduler: FlushScheduler;
+  }) {
     this.#bus = options.bus;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#repair = options.repair;
     this.#metrics = options.metrics;
     this.#context = {
-      turn: options.turn,
+      scheduler: options.scheduler,
       repair: (topic) => void this.#repair.repair(topic),
       rejoin: (...join) => this.rejoin(...join),
       onRemoved: (...removal) => this.onRemoved(...removal),

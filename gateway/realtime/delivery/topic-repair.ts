@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Position } from '../../../shared/event-text.ts';
 import type { Head } from '../../../shared/internal.ts';
+import { sleep } from '../../../shared/service/timers.ts';
 import type { MessagingApi } from '../../messaging-client/messaging-api.ts';
 import type { TopicMetrics } from '../metrics.ts';
 import { type ConversationTopic, parsePayloads } from './topic.ts';
@@ -48,7 +49,7 @@ export class TopicRepair {
           wait = RETRY_MIN_MS;
         } catch (error) {
           this.#log.warn({ err: error, conversationId: topic.id }, 'gap repair will be tried again');
-          await pause(wait * (0.5 + Math.random() / 2));
+          await sleep(wait * (0.5 + Math.random() / 2), { ref: false });
           wait = Math.min(RETRY_MAX_MS, wait * 2);
         }
       }
@@ -98,8 +99,4 @@ export class TopicRepair {
       }
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -1,7 +1,7 @@
 import { decodeEvent, type Position, peekPosition } from '../../../shared/event-text.ts';
 import type { ConversationId, Epoch, UserId } from '../../../shared/primitives.ts';
 import type { Connection } from '../transport/connection.ts';
-import type { Gatherer, Turn } from '../transport/flush-scheduler.ts';
+import type { Flushable, FlushScheduler } from '../transport/flush-scheduler.ts';
 import { textFrame } from '../transport/wire.ts';
 import { HeldEvents, type SeqPayload } from './held-events.ts';
 import { RecentEvents } from './recent-events.ts';
@@ -9,7 +9,7 @@ import type { Join } from './topic-join.ts';
 
 /** What a topic needs of the registry that holds it; one object per process. */
 export interface TopicContext {
-  turn: Turn;
+  scheduler: FlushScheduler;
   /** The topic's log must be read from its position on, or goes by another epoch. */
   repair(topic: ConversationTopic): void;
   /** The answer that was to let this connection in does not fit the topic any more: ask again from `join.place`. */
@@ -50,7 +50,7 @@ const TYPING = 't'.charCodeAt(0);
  *
  * An event that removes a user ends that user's delivery, whether the event is new or one of the recent ones.
  */
-export class ConversationTopic implements Gatherer {
+export class ConversationTopic implements Flushable {
   readonly id: ConversationId;
   /** Resolves when the bus delivers. */
   subscribed: Promise<void> = Promise.resolve();
@@ -169,7 +169,7 @@ export class ConversationTopic implements Gatherer {
   }
 
   #gather(frame: Buffer): void {
-    if (this.#pending.length === 0) this.#context.turn.addTopic(this);
+    if (this.#pending.length === 0) this.#context.scheduler.addTopic(this);
     this.#pending.push(frame);
   }
 
@@ -179,7 +179,7 @@ export class ConversationTopic implements Gatherer {
     if (pending.length === 0) return;
     this.#pending = [];
     const chunk = pending.length === 1 ? (pending[0] as Buffer) : Buffer.concat(pending);
-    for (const connection of this.#live) connection.outbox.push(chunk);
+    for (const connection of this.#live) connection.sendBuffer.push(chunk);
     this.#context.onDelivered(pending.length * this.#live.size);
   }
 
@@ -188,7 +188,7 @@ export class ConversationTopic implements Gatherer {
     this.flush();
     const frame = textFrame(payload);
     const skipBackground = payload[EPHEMERAL_KIND_AT] === TYPING;
-    for (const connection of this.#live) if (!(skipBackground && connection.background)) connection.outbox.push(frame);
+    for (const connection of this.#live) if (!(skipBackground && connection.background)) connection.sendBuffer.push(frame);
   }
 
   #putOut(userId: UserId): void {
@@ -269,7 +269,7 @@ export class ConversationTopic implements Gatherer {
       return false;
     }
     for (const event of events) {
-      connection.outbox.push(event.frame);
+      connection.sendBuffer.push(event.frame);
       join.place = { epoch, seq: event.seq };
       if (event.removed !== connection.userId) continue;
       this.leave(connection);

@@ -7,8 +7,8 @@ export interface LocalUser {
   readonly connections: Connection[];
   /** Resolves when the user's own topic is followed. */
   subscribed: Promise<void>;
-  /** Resolves when the user was told of all comings and goings so far: one waits for a read, and the next must not overtake it. */
-  told: Promise<void>;
+  /** Resolves when the user was notified of all membership changes so far. One waits for a read, and the next must not overtake it. */
+  notified: Promise<void>;
 }
 
 const NOTHING = Promise.resolve();
@@ -36,7 +36,7 @@ export class UserDirectory {
       known.connections.push(connection);
       return { user: known, first: false };
     }
-    const user: LocalUser = { userId: connection.userId, connections: [connection], subscribed: Promise.resolve(), told: NOTHING };
+    const user: LocalUser = { userId: connection.userId, connections: [connection], subscribed: Promise.resolve(), notified: NOTHING };
     this.#users.set(connection.userId, user);
     return { user, first: true };
   }

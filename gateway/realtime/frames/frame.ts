@@ -7,10 +7,9 @@ import type { MessagingApi } from '../../messaging-client/messaging-api.ts';
 import type { TopicJoiner } from '../delivery/topic-joiner.ts';
 import type { TopicRegistry } from '../delivery/topic-registry.ts';
 import type { UserDirectory } from '../delivery/user-directory.ts';
-import type { TokenVerifier } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { PresenceWatch } from '../presence/presence-watch.ts';
-import type { Connection } from '../transport/connection.ts';
+import type { Connection, TokenVerifier } from '../transport/connection.ts';
 
 /** What the handlers of frames work with; one object per process. */
 export interface FrameContext {

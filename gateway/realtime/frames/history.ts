@@ -25,5 +25,5 @@ const answer: FrameHandler<'history'> = async (context, connection, frame) => {
   const ref = frame.ref === undefined ? '' : `"ref":${JSON.stringify(frame.ref)},`;
   // The events are spliced in as the text they were stored as.
   const text = `{"type":"ok",${ref}"conversationId":"${frame.conversationId}","epoch":"${epoch}","head":${head},"hasMore":${hasMore},"events":[${events.join(',')}]}`;
-  connection.outbox.reply(jsonFrame(text));
+  connection.sendBuffer.reply(jsonFrame(text));
 };

@@ -61,7 +61,7 @@ export class FrameReader {
       return;
     }
     const ref = readRef(frame);
-    const wait = connection.admit(this.#context.clock.monotonic());
+    const wait = connection.takeToken(this.#context.clock.monotonic());
     if (connection.closing) return;
     if (wait > 0) {
       this.#refuse(connection, ref, new ChatError('CHAT_ERR_RATE_LIMITED', undefined, { retryAfterMs: wait }));

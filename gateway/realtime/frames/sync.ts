@@ -62,8 +62,9 @@ export const sync: FrameHandler<'sync'> = async (context, connection, frame) => 
 async function openActive(context: FrameContext, connection: Connection, cursors: Cursors, opened: Map<ConversationId, Opened>) {
   const conversations = await context.messaging.active(connection.userId);
   if (connection.closing) return;
-  for (const topic of [...(connection.topics ?? [])]) {
-    if (!Object.hasOwn(cursors, topic.id)) continue;
+  for (const { id } of [...(connection.topics ?? [])]) {
+    const topic = Object.hasOwn(cursors, id) ? context.topics.get(id) : undefined;
+    if (topic === undefined) continue;
     const wasLive = topic.isLive(connection);
     opened.set(topic.id, { topic, join: topic.join(connection, topic.placeOf(connection)), wasLive });
   }
@@ -105,7 +106,7 @@ function deliver(
     return;
   }
   if (result.status === 'reset') connection.send({ type: 'sync.reset', conversationId, epoch: place.epoch, head });
-  else connection.outbox.reply(jsonFrame(pageText(result, place.epoch, cursor?.epoch)));
+  else connection.sendBuffer.reply(jsonFrame(pageText(result, place.epoch, cursor?.epoch)));
   connection.places?.delete(conversationId);
   if (isOpen) opened.topic.enter(opened.join, place);
   else if (result.activeUntil !== undefined) context.joiner.followFrom(connection, conversationId, place, result.activeUntil);

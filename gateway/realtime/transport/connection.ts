@@ -2,15 +2,13 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../../shared/close-codes.ts';
 import { ChatError } from '../../../shared/errors.ts';
+import type { Position } from '../../../shared/event-text.ts';
 import type { Ref, ServerFrame } from '../../../shared/frames.ts';
-import type { ConversationId, DeviceId, SessionId, UserId } from '../../../shared/primitives.ts';
-import type { ConversationTopic } from '../delivery/topic.ts';
-import type { Start } from '../delivery/topic-join.ts';
-import type { ActivationNotice } from '../delivery/topic-joiner.ts';
-import type { ConnectionContext } from '../hub.ts';
+import type { ConversationId, DeviceId, Epoch, SessionId, UserId } from '../../../shared/primitives.ts';
+import type { Clock } from '../../../shared/service/clock.ts';
 import type { Beating } from './heartbeat-wheel.ts';
 import { RateBucket } from './rate-bucket.ts';
-import { Outbox, type OutboxOwner } from './send-buffer.ts';
+import { SendBuffer, type SendBufferContext, type SendBufferOwner } from './send-buffer.ts';
 import { jsonFrame, PING_FRAME } from './wire.ts';
 
 /** Who is on the other end, as the access token says. */
@@ -20,6 +18,49 @@ export interface ConnectionClaims {
   deviceId: DeviceId;
   /** When the access token expires, Unix ms. */
   expiresAt: number;
+}
+
+/** Verifies the token of an upgrade or of `session.refresh`. Throws `ChatError`. */
+export interface TokenVerifier {
+  authenticate(token: string): Promise<ConnectionClaims>;
+}
+
+/** What a connection needs of its process. One object serves all connections. */
+export interface ConnectionContext extends SendBufferContext {
+  clock: Clock;
+  framesPerSecond: number;
+  frameBurst: number;
+  /** How long an access token lives at most, ms. */
+  tokenLifeMs: number;
+  /** How long before its token expires a client is warned, ms. */
+  expiryWarningMs: number;
+  onSlowConsumer(): void;
+  detach(connection: Connection): void;
+}
+
+/** A topic, as far as the connections that follow it must know it. */
+export interface FollowedTopic {
+  readonly id: ConversationId;
+  leave(connection: Connection): void;
+}
+
+/** What tells that a conversation is active, for one user. */
+export interface ActivationNotice {
+  conversationId: ConversationId;
+  epoch: Epoch;
+  /** First seq that the notice is about: a connection that was in sync before has everything up to the seq before it. */
+  from: number;
+  until: number;
+}
+
+/** Where a connection starts to follow, and how that is known. */
+export interface Start {
+  place: Position;
+  /**
+   * `given`: it is the last event that the connection was given. `noticed`: it follows from a notice alone, so earlier events may have
+   * been missed. `skipped`: the connection was given less, and the client is told where its events go on.
+   */
+  origin: 'given' | 'noticed' | 'skipped';
 }
 
 /** `fresh` until the first sync; events flow from `syncing` on. */
@@ -36,12 +77,12 @@ const READS = 8;
 const READ_RETRY_MS = 500;
 
 /** One WebSocket. Holds no timer and no closure of its own: a process holds tens of thousands of these. */
-export class Connection implements Beating, OutboxOwner {
+export class Connection implements Beating, SendBufferOwner {
   readonly id: string;
   readonly userId: UserId;
   readonly sessionId: SessionId;
   readonly deviceId: DeviceId;
-  readonly outbox: Outbox;
+  readonly sendBuffer: SendBuffer;
   wheelSlot = 0;
   background = false;
   syncState: SyncState = 'fresh';
@@ -49,7 +90,7 @@ export class Connection implements Beating, OutboxOwner {
   noticesDuringSync: Map<ConversationId, ActivationNotice> | undefined;
   /** Where it stands in conversations that are active but not followed: the user was put out, or there was no room. */
   places: Map<ConversationId, Start> | undefined;
-  topics: Set<ConversationTopic> | undefined;
+  topics: Set<FollowedTopic> | undefined;
   watching: Set<UserId> | undefined;
 
   readonly #context: ConnectionContext;
@@ -71,7 +112,7 @@ export class Connection implements Beating, OutboxOwner {
     this.userId = claims.userId;
     this.sessionId = claims.sessionId;
     this.deviceId = claims.deviceId;
-    this.outbox = new Outbox(context, socket, this);
+    this.sendBuffer = new SendBuffer(context, socket, this);
     this.#rate = new RateBucket(context.framesPerSecond, context.frameBurst, context.clock.monotonic());
     this.extend(claims.expiresAt);
   }
@@ -81,11 +122,11 @@ export class Connection implements Beating, OutboxOwner {
   }
 
   send(frame: ServerFrame): void {
-    this.outbox.push(jsonFrame(JSON.stringify(frame)));
+    this.sendBuffer.push(jsonFrame(JSON.stringify(frame)));
   }
 
   ok(ref: Ref | undefined, fields: object = {}): void {
-    this.outbox.push(jsonFrame(JSON.stringify(ref === undefined ? { type: 'ok', ...fields } : { type: 'ok', ref, ...fields })));
+    this.sendBuffer.push(jsonFrame(JSON.stringify(ref === undefined ? { type: 'ok', ...fields } : { type: 'ok', ref, ...fields })));
   }
 
   error(ref: Ref | undefined, error: ChatError): void {
@@ -93,7 +134,7 @@ export class Connection implements Beating, OutboxOwner {
   }
 
   /** Milliseconds to wait before the next frame, 0 when this one may pass. Closes a client that does not slow down. `at`: monotonic. */
-  admit(at: number): number {
+  takeToken(at: number): number {
     const wait = this.#rate.take(at);
     if (wait === 0) this.#refused = 0;
     else if (++this.#refused > PATIENCE) this.close('tooManyFrames');
@@ -102,7 +143,7 @@ export class Connection implements Beating, OutboxOwner {
 
   /** A read of the log begins. Throws when too many are under way, or the client has not taken what it asked for before. */
   beginRead(): void {
-    if (this.#reads >= READS || this.outbox.congested)
+    if (this.#reads >= READS || this.sendBuffer.congested)
       throw new ChatError('CHAT_ERR_RATE_LIMITED', undefined, { retryAfterMs: READ_RETRY_MS });
     this.#reads += 1;
   }
@@ -126,7 +167,7 @@ export class Connection implements Beating, OutboxOwner {
       this.send({ type: 'session.expiring', expiresAt: this.#expiresAt });
     }
     this.#answered = false;
-    this.outbox.push(PING_FRAME);
+    this.sendBuffer.push(PING_FRAME);
   }
 
   answerDue(_now: number): void {
@@ -167,7 +208,7 @@ export class Connection implements Beating, OutboxOwner {
   close(reason: CloseReason): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.outbox.end();
+    this.sendBuffer.end();
     this.#context.detach(this);
     const { code, text } = CLOSE_CODES[reason];
     this.#ws.close(code, text);
@@ -176,7 +217,7 @@ export class Connection implements Beating, OutboxOwner {
   /** The socket is gone, or the client closed it. */
   closed(): void {
     this.#closing = true;
-    this.outbox.end();
+    this.sendBuffer.end();
     this.#context.detach(this);
   }
 }

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { sleep } from '../../../shared/service/timers.ts';
 import type { Connection } from './connection.ts';
 
 /** How often a share of the connections is sent away, ms. */
@@ -60,14 +61,10 @@ export class Drain {
       for (const connection of waiting.slice(from, upTo)) {
         if (!connection.closing) connection.send({ type: 'reconnect', afterMs: Math.floor(Math.random() * STEP_MS) });
       }
-      if (step < steps) await pause(STEP_MS);
+      if (step < steps) await sleep(STEP_MS);
     }
     const deadline = performance.now() + Math.min(LEAVE_MS, windowMs);
-    while (!over() && performance.now() < deadline) await pause(50);
+    while (!over() && performance.now() < deadline) await sleep(50);
     if (this.#round === round) for (const connection of [...this.#connections]) connection.close('draining');
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

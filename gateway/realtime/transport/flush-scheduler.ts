@@ -1,44 +1,43 @@
-import type { Outbox } from './send-buffer.ts';
-
-/** Something that gathers work during a turn of the event loop and does it at the end. */
-export interface Gatherer {
+/** Something that collects work during a turn of the event loop and does it at the end of the turn. */
+export interface Flushable {
   flush(): void;
 }
 
 /**
- * The end of the event-loop turn. Topics hand what they gathered to the outboxes of their connections first; then each outbox that
- * holds anything writes once. One immediate per turn, whatever the number of sockets.
+ * Flushes at the end of the event-loop turn, with one immediate a turn, whatever the number of sockets. Topics come first: they push the
+ * events they collected to the send buffers of their connections. Then each send buffer that holds anything writes once.
  */
-export class Turn {
-  #topics: Gatherer[] = [];
-  #outboxes: Outbox[] = [];
+export class FlushScheduler {
+  #topics: Flushable[] = [];
+  #buffers: Flushable[] = [];
   #scheduled = false;
-  readonly #end = (): void => this.#run();
+  readonly #flush = (): void => this.#run();
 
-  addTopic(topic: Gatherer): void {
+  /** @param topic may push to send buffers when it is flushed */
+  addTopic(topic: Flushable): void {
     this.#topics.push(topic);
     this.#schedule();
   }
 
-  addOutbox(outbox: Outbox): void {
-    this.#outboxes.push(outbox);
+  addBuffer(buffer: Flushable): void {
+    this.#buffers.push(buffer);
     this.#schedule();
   }
 
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#end);
+    setImmediate(this.#flush);
   }
 
   #run(): void {
     const topics = this.#topics;
     this.#topics = [];
     for (const topic of topics) topic.flush();
-    // Outboxes marked by the topics just now belong to this turn; what a flush causes belongs to the next.
-    const outboxes = this.#outboxes;
-    this.#outboxes = [];
+    // The buffers that the topics just filled are flushed in this turn. What a flush causes waits for the next turn.
+    const buffers = this.#buffers;
+    this.#buffers = [];
     this.#scheduled = false;
-    for (const outbox of outboxes) outbox.flush();
+    for (const buffer of buffers) buffer.flush();
   }
 }

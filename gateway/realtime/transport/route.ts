@@ -5,10 +5,11 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { ChatError } from '../../../shared/errors.ts';
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '../../../shared/frames.ts';
+import { bearerToken } from '../../../shared/service/bearer-token.ts';
 import { splitList } from '../../../shared/service/config.ts';
 import type { GatewayConfig } from '../../config.ts';
-import type { Hub, TokenVerifier } from '../hub.ts';
-import type { Connection, ConnectionClaims } from './connection.ts';
+import type { Hub } from '../hub.ts';
+import type { Connection, ConnectionClaims, TokenVerifier } from './connection.ts';
 
 /** A client that does not answer the close handshake is cut off after this long, ms. */
 const CLOSE_TIMEOUT_MS = 5000;
@@ -53,7 +54,7 @@ export const webSocketRoute: FastifyPluginAsync<WebSocketRouteOptions> = async (
       helmet: false,
       preValidation: async (request) => {
         try {
-          claimsOf.set(request, await admit(request));
+          claimsOf.set(request, await authorizeUpgrade(request));
         } catch (error) {
           hub.metrics.rejectedUpgrades.inc();
           throw error;
@@ -68,7 +69,7 @@ export const webSocketRoute: FastifyPluginAsync<WebSocketRouteOptions> = async (
     },
   );
 
-  async function admit(request: FastifyRequest): Promise<ConnectionClaims> {
+  async function authorizeUpgrade(request: FastifyRequest): Promise<ConnectionClaims> {
     if (!request.ws) throw new ChatError('CHAT_ERR_UPGRADE_REQUIRED');
     if (hub.draining) throw new ChatError('CHAT_ERR_DRAINING', undefined, { retryAfterMs: 1000 });
     if (hub.connectionCount >= config.WS_MAX_CONNECTIONS) throw new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: 5000 });
@@ -88,9 +89,9 @@ function originCheck(list: string): (origin: string) => boolean {
 function readToken(request: FastifyRequest, protocols: readonly string[]): string {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
-    const match = /^Bearer +(\S+)$/i.exec(authorization);
-    if (match?.[1] === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED');
-    return match[1];
+    const token = bearerToken(authorization);
+    if (token === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED');
+    return token;
   }
   const offered = protocols.find((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX));
   if (offered === undefined) throw new ChatError('CHAT_ERR_UNAUTHORIZED');

@@ -1,43 +1,43 @@
 import type { Socket } from 'node:net';
-import type { Turn } from './flush-scheduler.ts';
+import type { FlushScheduler } from './flush-scheduler.ts';
 
-/** One turn may bring this many times the limit to a client that keeps up. */
+/** A client that keeps up may be given this many times the limit in one turn of the event loop. */
 const TURN_FACTOR = 4;
 
-/** What an outbox needs of the world; one object per process, so that an outbox holds no closures. */
-export interface OutboxContext {
-  turn: Turn;
-  /** Bytes a socket may fall behind, answers it asked for aside. */
+/** What a send buffer needs. One object serves the whole process, so that a send buffer holds no closures. */
+export interface SendBufferContext {
+  scheduler: FlushScheduler;
+  /** Bytes a socket may fall behind. Answers that the client asked for do not count. */
   limitBytes: number;
 }
 
 /** Called when a client reads too slowly to keep up. */
-export interface OutboxOwner {
+export interface SendBufferOwner {
   onSlow(): void;
 }
 
 /**
- * The only place that writes to a socket. Gathers frames during a turn of the event loop and hands them to the kernel in one
- * `writev`; frames are shared buffers, so a thousand outboxes holding the same event hold a thousand references, not copies.
+ * The only place that writes to a socket. It collects the frames of one turn of the event loop and hands them to the kernel in one
+ * `writev`. Frames are shared: a thousand send buffers with the same event hold a thousand references, not copies.
  */
-export class Outbox {
-  readonly #context: OutboxContext;
+export class SendBuffer {
+  readonly #context: SendBufferContext;
   readonly #socket: Socket;
-  readonly #owner: OutboxOwner;
+  readonly #owner: SendBufferOwner;
   #frames: Buffer[] = [];
   #bytes = 0;
-  /** Bytes of replies among those gathered this turn, and among those the socket has not taken yet. */
+  /** Bytes of replies: those queued in this turn, and those that the socket has not taken yet. */
   #asked = 0;
   #askedBefore = 0;
   #closed = false;
 
-  constructor(context: OutboxContext, socket: Socket, owner: OutboxOwner) {
+  constructor(context: SendBufferContext, socket: Socket, owner: SendBufferOwner) {
     this.#context = context;
     this.#socket = socket;
     this.#owner = owner;
   }
 
-  /** More waits for the client than it may fall behind: it should read before it asks for more. */
+  /** More bytes wait for the client than it may fall behind. It should read before it asks for more. */
   get congested(): boolean {
     return this.#socket.writableLength > this.#context.limitBytes;
   }
@@ -45,14 +45,14 @@ export class Outbox {
   /** Queues one whole frame, or several glued together. */
   push(frame: Buffer): void {
     if (this.#closed) return;
-    if (this.#frames.length === 0) this.#context.turn.addOutbox(this);
+    if (this.#frames.length === 0) this.#context.scheduler.addBuffer(this);
     this.#frames.push(frame);
     this.#bytes += frame.length;
-    // Also checked here, so that one turn that gathers without end cannot outgrow all bounds unseen.
+    // Checked here as well as in flush(): one turn could otherwise queue without bound.
     if (this.#bytes - this.#asked > TURN_FACTOR * this.#context.limitBytes) this.#overflow();
   }
 
-  /** Queues an answer the client asked for: however large, and however thin its line, it is not what makes a reader slow. */
+  /** Queues an answer that the client asked for. Its size does not make the client a slow reader. */
   reply(frame: Buffer): void {
     this.#asked += frame.length;
     this.push(frame);
@@ -64,14 +64,14 @@ export class Outbox {
     this.#frames = [];
     this.#bytes = 0;
     const socket = this.#socket;
-    // What came before, not what comes now, tells whether a client keeps up.
+    // Only bytes that were queued earlier show whether a client keeps up. Bytes queued now do not count.
     const behind = socket.writableLength;
     if (behind === 0) this.#askedBefore = 0;
     if (behind > this.#context.limitBytes + this.#askedBefore) {
       this.#overflow();
       return;
     }
-    // Of what was asked for no more can be left than waits at all.
+    // The requested bytes still waiting cannot exceed all bytes waiting.
     this.#askedBefore = Math.min(this.#askedBefore, behind) + this.#asked;
     this.#asked = 0;
     if (frames.length === 1) {
@@ -83,7 +83,7 @@ export class Outbox {
     socket.uncork();
   }
 
-  /** Writes what is left and takes no more; whoever closes the socket calls this first, so that the close frame comes last. */
+  /** Writes what is left and takes no more. Call it before the socket is closed, so that the close frame comes last. */
   end(): void {
     if (this.#closed) return;
     this.flush();

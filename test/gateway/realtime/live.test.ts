@@ -17,7 +17,7 @@ test('a client that reads too slowly is closed with 4001 and catches up from its
 
   const sender = await LiveSocket.live(t, gateway, 'ana');
   const text = 'x'.repeat(8000);
-  // The kernel buffers some megabytes for a reader that sleeps; the outbox starts to fill behind them.
+  // The kernel buffers some megabytes for a reader that sleeps; the send buffer starts to fill behind them.
   const gone = () => gateway.app.hub.connectionCount === 1;
   let sent = 0;
   while (!gone()) {

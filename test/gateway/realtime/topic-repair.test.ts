@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ConversationTopic } from '../../../gateway/realtime/delivery/topic.ts';
 import { TopicRepair } from '../../../gateway/realtime/delivery/topic-repair.ts';
 import type { Connection } from '../../../gateway/realtime/transport/connection.ts';
-import { Turn } from '../../../gateway/realtime/transport/flush-scheduler.ts';
+import { FlushScheduler } from '../../../gateway/realtime/transport/flush-scheduler.ts';
 import { encodeEvent, encodeEventTail } from '../../../shared/event-text.ts';
 import { readFrames } from '../../helpers/wire-frames.ts';
 
@@ -36,7 +36,7 @@ function build() {
   const ignore = (): void => {};
   const topic = new ConversationTopic(
     {
-      turn: new Turn(),
+      scheduler: new FlushScheduler(),
       repair: (one) => void repair.repair(one),
       rejoin: ignore,
       onRemoved: ignore,

@@ -20,7 +20,7 @@ const ASKING = {
 for (const [type, { reads, ask }] of Object.entries(ASKING)) {
   test(`a client that asks by ${type} and reads nothing is refused more, and what is held for it does not grow`, async (t) => {
     const gateway = await build(t, {
-      env: { WS_OUTBOX_BYTES: `${LIMIT_BYTES}`, WS_FRAMES_PER_SECOND: '100000', WS_FRAME_BURST: '100000' },
+      env: { WS_SEND_BUFFER_BYTES: `${LIMIT_BYTES}`, WS_FRAMES_PER_SECOND: '100000', WS_FRAME_BURST: '100000' },
     });
     const { id } = await newGroup(await gateway.as('ana'), 'bob');
     // Where bob's frames are seen to have been taken, without his reading anything.

@@ -7,7 +7,7 @@ import { message, pageOf, pair, person, useServer } from '../helpers/world.ts';
 /** Limits that are met quickly, on a server that is set to them. */
 const world = useServer(() =>
   startServer({
-    WS_OUTBOX_BYTES: '262144',
+    WS_SEND_BUFFER_BYTES: '262144',
     WS_SYNC_EVENTS: '3',
     WS_TOPICS: '2',
     WS_WATCHED_USERS: '1',
