@@ -5,6 +5,9 @@ import { type Engines, openEngines } from './store-subject.ts';
 
 const LIMITS = { small: { groupMaxMembers: 4, receiptMaxMembers: 3 }, large: { groupMaxMembers: 60, receiptMaxMembers: 100 } };
 
+/** How long fast-check may make the values of a failing run simpler; then commands are left out. */
+const SHRINK_MS = 15_000;
+
 /** The engines, opened once: each run has users and conversations of its own. */
 export class Differential {
   readonly reached: Reached = new Map();
@@ -21,10 +24,18 @@ export class Differential {
 
   /** Plays so many random worlds. Answers the shortest one that shows a difference, in words; undefined when there is none. */
   async check({ seed, runs }: { seed: number; runs: number }): Promise<string | undefined> {
-    const result = await fc.check(
-      fc.asyncProperty(worlds, (world) => this.#play(world)),
-      { seed, numRuns: runs },
-    );
+    let shrinkUntil = Number.POSITIVE_INFINITY;
+    const property = fc.asyncProperty(worlds, async (world) => {
+      // Without a difference fast-check stops shrinking.
+      if (performance.now() > shrinkUntil) return;
+      try {
+        await this.#play(world);
+      } catch (error) {
+        if (shrinkUntil === Number.POSITIVE_INFINITY) shrinkUntil = performance.now() + SHRINK_MS;
+        throw error;
+      }
+    });
+    const result = await fc.check(property, { seed, numRuns: runs });
     if (!result.failed || result.counterexample === null) return undefined;
     const found = `seed ${seed}, run ${result.numRuns}`;
     const error = result.errorInstance;

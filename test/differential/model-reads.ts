@@ -1,5 +1,5 @@
 import type { Cursor } from '../../shared/primitives.ts';
-import { type Entry, type Member, type Room, type State, shown } from './model.ts';
+import { type Entry, type Member, type Room, type State, shown } from './model-room.ts';
 import type { Question } from './subject.ts';
 
 const CLOCK_SKEW_MS = 2 * 60_000;

@@ -1,7 +1,8 @@
 import type { Command } from '../../shared/commands.ts';
+import { Cast } from './cast.ts';
 import { at, firstMismatch, Names } from './compare.ts';
-import { type Member, Model, type Room } from './model.ts';
-import { type Order, ROOMS, type Someone, type Step, type Target, type World } from './operations.ts';
+import { Model } from './model.ts';
+import type { Order, Step, World } from './operations.ts';
 import type { Activation, Limits, Question, Request, Result, Subject } from './subject.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -9,7 +10,6 @@ const CLOCK_SKEW_MS = 2 * 60_000;
 /** Days between the beginnings of two runs: no run reaches the next one, and the clock of an engine never goes back between them. */
 const DAYS_APART = 100;
 const FIRST_DAY = 20_000;
-const USERS = ['ana', 'bob', 'cid', 'dan', 'eve'];
 
 /** An engine did not do what the model does. The message has every step of the run, and the first difference. */
 export class Difference extends Error {
@@ -29,11 +29,10 @@ export class Player {
   readonly #subjects: readonly Subject[];
   readonly #names: readonly Names[];
   readonly #issued = new Set<string>();
-  readonly #commands: Command[] = [];
   readonly #activations: { conversationId: string; activation: Activation }[] = [];
   readonly #transcript: string[] = [];
   readonly #reached: Reached;
-  readonly #users: string[];
+  readonly #cast: Cast;
   #now: number;
   #newest: number;
 
@@ -46,13 +45,13 @@ export class Player {
     this.#subjects = [this.#model, ...engines];
     this.#names = this.#subjects.map(() => new Names(this.#issued));
     this.#reached = reached;
-    this.#users = USERS.slice(0, world.users).map((name) => this.#tag + name);
+    this.#cast = new Cast({ users: world.users, tag: this.#tag, state: this.#model.state });
     this.#now = (FIRST_DAY + run * DAYS_APART) * DAY_MS + world.startsAtMs;
     this.#newest = this.#now;
   }
 
   async play(): Promise<void> {
-    await Promise.all(this.#subjects.map((subject) => subject.begin(ROOMS.map((_, i) => this.#room(i)))));
+    await Promise.all(this.#subjects.map((subject) => subject.begin(this.#cast.rooms)));
     for (const step of this.#world.steps) await this.#step(step);
     this.#note('look at everything');
     await this.#look();
@@ -92,11 +91,10 @@ export class Player {
   async #run(orders: readonly Order[]): Promise<void> {
     const requests: Request[] = [];
     for (const order of orders) {
-      for (const command of this.#commandsOf(order)) {
+      for (const command of this.#cast.commandsOf(order)) {
         const eventId = `event ${this.#issued.size}`;
         this.#issued.add(eventId);
         requests.push({ command, eventId, at: this.#now + order.skewMs });
-        this.#commands.push(command);
       }
     }
     const lines = requests.map(({ command, at }) => this.#describe(command, at));
@@ -118,84 +116,15 @@ export class Player {
     }
   }
 
-  /** The commands of an order; several for a crowd. Seqs and owners are those of the model. */
-  #commandsOf({ actor, room, draft }: Order): Command[] {
-    const conversationId = this.#room(room);
-    const actorId = this.#someone(actor, conversationId);
-    const base = { conversationId, actorId };
-    const member = ({ user, role }: { user: number; role: Member['role'] }) => ({ userId: this.#user(user), role });
-    switch (draft.op) {
-      case 'message.send': {
-        const { op, key, text, replyTo, metadata } = draft;
-        const reply = replyTo === undefined ? {} : { replyTo: this.#target(replyTo, conversationId) };
-        return [{ ...base, op, clientMessageId: `key-${key}`, text, ...reply, ...(metadata === undefined ? {} : { metadata }) }];
-      }
-      case 'message.edit': {
-        const seq = this.#target(draft.target, conversationId);
-        const { text: before = 'hi', metadata: had = {} } = this.#log(conversationId)[seq - 1]?.data ?? {};
-        const text = draft.text === 'same' ? String(before) : draft.text;
-        const { metadata } = draft;
-        if (metadata === 'left out') return [{ ...base, op: draft.op, seq, text }];
-        const chosen = metadata === 'same' ? had : metadata === 'reordered' ? reordered(had) : metadata;
-        return [{ ...base, op: draft.op, seq, text, metadata: chosen as Record<string, unknown> }];
-      }
-      case 'message.delete':
-      case 'receipt.read':
-      case 'receipt.delivered':
-        return [{ ...base, op: draft.op, seq: this.#target(draft.target, conversationId) }];
-      case 'reaction.add':
-      case 'reaction.remove': {
-        const seq = this.#target(draft.target, conversationId);
-        const reactions = [...(this.#log(conversationId)[seq - 1]?.reactions ?? [])];
-        const [own] = reactions.find(([, userIds]) => userIds.includes(actorId)) ?? ['👍'];
-        return [{ ...base, op: draft.op, seq, emoji: draft.emoji === 'own' ? own : draft.emoji }];
-      }
-      case 'typing':
-      case 'conversation.update':
-        return [{ ...base, ...draft }];
-      case 'conversation.create': {
-        const { op, title } = draft;
-        if (room === ROOMS.indexOf('d-2')) {
-          const members = [0, 1].map((user) => member({ user, role: 'member' }));
-          return [{ conversationId, op, actorId: actorId === this.#user(1) ? actorId : this.#user(0), kind: 'direct', members }];
-        }
-        if (room === ROOMS.indexOf('g-nowhere')) return [{ ...base, op: 'typing', active: true }];
-        const named = draft.members.map(member);
-        const members = named.some(({ userId }) => userId === actorId) ? named : [{ userId: actorId, role: 'owner' as const }, ...named];
-        return [{ ...base, op, kind: 'group', ...(title === undefined ? {} : { title }), members }];
-      }
-      case 'member.add':
-        return [{ ...base, op: draft.op, members: draft.members.map(member) }];
-      case 'member.remove':
-        return [{ ...base, op: draft.op, userId: draft.user === 'self' ? actorId : this.#someone(draft.user, conversationId) }];
-      case 'member.role':
-        return [{ ...base, op: draft.op, userId: this.#someone(draft.user, conversationId), role: draft.role }];
-      case 'repeat':
-        return this.#commands.slice(-1 - draft.back).slice(0, 1);
-      case 'crowd': {
-        const crowd = Array.from({ length: draft.count }, (_, i) => `${this.#tag}of-the-crowd-${draft.from + i}`);
-        const seq = this.#target(draft.target, conversationId);
-        const adding = draft.does === 'join and react';
-        const op = adding ? 'reaction.add' : 'reaction.remove';
-        const reactions = crowd.map((userId): Command => ({ conversationId, actorId: userId, op, seq, emoji: '👍' }));
-        if (!adding) return reactions;
-        const members = crowd.map((userId) => ({ userId, role: 'member' as const }));
-        return [{ conversationId, actorId: this.#someone('owner', conversationId), op: 'member.add', members }, ...reactions];
-      }
-      case 'flood': {
-        const seq = this.#target(draft.target, conversationId);
-        return Array.from({ length: draft.count }, (_, i): Command => ({ ...base, op: 'reaction.add', seq, emoji: `emoji ${i}` }));
-      }
-    }
-  }
-
   async #confirm(step: Extract<Step, { do: 'confirm' }>): Promise<void> {
     const { conversationId, activation } = this.#activations.at(-1 - step.back) ?? {};
     if (conversationId === undefined || activation === undefined) return;
     const room = this.#model.state.rooms.get(conversationId);
-    const userIds = { members: room?.members.map(({ userId }) => userId) ?? [], nobody: [], 'all users': this.#users }[step.recordFor];
+    const userIds = { members: room?.members.map(({ userId }) => userId) ?? [], nobody: [], 'all users': this.#cast.users }[step.recordFor];
     const { until } = activation;
-    const listedThrough = { 'as answered': activation.listedThrough, earlier: 1, later: this.#log(conversationId).length }[step.listed];
+    const listedThrough = { 'as answered': activation.listedThrough, earlier: 1, later: this.#cast.log(conversationId).length }[
+      step.listed
+    ];
     const told = userIds.map((userId) => this.#short(userId)).join(', ') || 'nobody';
     const epoch = step.epoch === 'same' ? '' : ', with another epoch';
     this.#note(`tell ${told} of the activation from ${activation.from}, confirm it listed through ${listedThrough}${epoch}`);
@@ -207,10 +136,10 @@ export class Player {
   }
 
   async #ask({ room, user, after, limit, messagesOnly, cursor, sinceMs }: Extract<Step, { do: 'ask' }>): Promise<void> {
-    const conversationId = this.#room(room);
-    const userId = this.#user(user);
+    const conversationId = this.#cast.room(room);
+    const userId = this.#cast.user(user);
     const now = this.#now;
-    const seq = Math.min(after, this.#log(conversationId).length + 1);
+    const seq = Math.min(after, this.#cast.log(conversationId).length + 1);
     const updatedAt = this.#model.state.rooms.get(conversationId)?.updatedAt ?? now;
     this.#note(
       `${this.#short(userId)} asks in ${this.#short(conversationId)} from seq ${seq} on, ${limit} at most${messagesOnly ? ', messages only' : ''}, ` +
@@ -227,7 +156,7 @@ export class Player {
         { ask: 'history', userId, ...page, after: seq },
         { ask: 'sync', userId, cursors: { [conversationId]: given }, limit, now, since: updatedAt + sinceMs },
         { ask: 'sync', userId, cursors: {}, limit, now, since: updatedAt + sinceMs },
-        { ask: 'joins', joins: [{ conversationId, after: seq, epoch: epoch.epoch ?? actual, userIds: this.#users }], now },
+        { ask: 'joins', joins: [{ conversationId, after: seq, epoch: epoch.epoch ?? actual, userIds: this.#cast.users }], now },
         { ask: 'members', conversationId, limit, after: userId },
         { ask: 'conversations', userId, limit: 1 },
         { ask: 'conversations', userId, limit: 1, after: conversationId },
@@ -237,18 +166,18 @@ export class Player {
 
   /** Everything that can be read. */
   async #look(): Promise<void> {
-    const rooms = ROOMS.map((_, i) => this.#room(i));
+    const rooms = this.#cast.rooms;
     const now = this.#now;
     const ofRooms = rooms.flatMap((conversationId): Question[] => [
       { ask: 'log', conversationId, after: 0, limit: 1000 },
       { ask: 'members', conversationId, limit: 100 },
       { ask: 'reads', conversationId },
     ]);
-    const ofUsers = this.#users.flatMap((userId): Question[] => [
+    const ofUsers = this.#cast.users.flatMap((userId): Question[] => [
       { ask: 'conversations', userId, limit: 10 },
       { ask: 'active', userId, now },
       { ask: 'sync', userId, cursors: {}, limit: 10, now },
-      { ask: 'acquainted', userId, otherIds: this.#users },
+      { ask: 'acquainted', userId, otherIds: this.#cast.users },
       ...rooms.map((conversationId): Question => ({ ask: 'conversation', userId, conversationId })),
       ...rooms.map((conversationId): Question => ({ ask: 'history', userId, conversationId, limit: 100, messagesOnly: true })),
     ]);
@@ -304,45 +233,8 @@ export class Player {
     return text.replaceAll(this.#tag, '');
   }
 
-  #room(room: number): string {
-    const [kind, name] = (ROOMS[room % ROOMS.length] as string).split('-');
-    return `${kind}-${this.#tag}${name}`;
-  }
-
-  #user(user: number): string {
-    return this.#users[user % this.#users.length] as string;
-  }
-
-  #someone(who: Someone, conversationId: string): string {
-    if (who !== 'owner' && 'user' in who) return this.#user(who.user);
-    const members = this.#model.state.rooms.get(conversationId)?.members ?? [];
-    const member = who === 'owner' ? members.find(({ role }) => role === 'owner') : members[who.member % members.length];
-    return member?.userId ?? this.#user(0);
-  }
-
-  #target(target: Target, conversationId: string): number {
-    if ('seq' in target) return target.seq;
-    const messages = this.#log(conversationId).filter(({ event }) => event === 'message.created');
-    return messages.at(-1 - target.back)?.seq ?? 1;
-  }
-
-  #log(conversationId: string): Room['log'] {
-    return this.#model.state.rooms.get(conversationId)?.log ?? [];
-  }
-
   #epochName(conversationId: string): string {
     const room = this.#model.state.rooms.get(conversationId);
     return room === undefined ? 'none' : ((this.#names[0] as Names).plain({ epoch: room.epoch }) as { epoch: string }).epoch;
   }
-}
-
-/** The same JSON with the names of every object in the opposite order. */
-function reordered(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(reordered);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .reverse()
-      .map(([name, part]) => [name, reordered(part)]),
-  );
 }
