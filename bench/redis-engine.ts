@@ -34,7 +34,7 @@ async function prepare(engine: RedisEngine): Promise<string[]> {
     })),
   );
   for (const { conversationId, epoch } of await engine.store.heads(ids))
-    await engine.store.confirmActivation(conversationId, { epoch, from: 1, until: at + 3_600_000, through: 1 });
+    await engine.store.confirmActivation(conversationId, { epoch, from: 1, until: at + 3_600_000, listedThrough: 1 });
   return ids;
 }
 

@@ -99,7 +99,7 @@ export async function buildWorld(engine: Engine, { users: count, groups, history
       chunk.map(async ({ id, members }) => {
         for (let i = 0; i < members.length; i += 1000) await store.recordActivation(id, members.slice(i, i + 1000).map(name), until);
         const [log] = await store.heads([id]);
-        if (log !== undefined) await store.confirmActivation(id, { epoch: log.epoch, from: 1, until, through: log.head });
+        if (log !== undefined) await store.confirmActivation(id, { epoch: log.epoch, from: 1, until, listedThrough: log.head });
       }),
     ),
   );
