@@ -104,7 +104,8 @@ local function open(meta, actor)
   if not v[9] then return nil, v[1] and 'NOT_MEMBER' or 'CONVERSATION_NOT_FOUND' end
   return {
     meta = meta, seq = tonumber(v[1]), epoch = v[2], messages = tonumber(v[3]), reign = v[4], activeUntil = tonumber(v[5] or 0),
-    notifyFrom = v[6] and tonumber(v[6]), bucket = tonumber(v[7] or -1), updatedAt = tonumber(v[8] or 0), actor = actor, member = v[9], role = sub(v[9], 1, 1), dirty = {},
+    notifyFrom = v[6] and tonumber(v[6]), bucket = tonumber(v[7] or -1), updatedAt = tonumber(v[8] or 0),
+    actor = actor, member = v[9], role = sub(v[9], 1, 1), dirty = {},
   }
 end
 
@@ -250,11 +251,8 @@ end
 local function sorted(json, from)
   local first = sub(json, from, from)
   if first == '"' then
-    local to = from
-    repeat
-      to = find(json, '"', to + 1, true)
-      local escapes = match(sub(json, from, to - 1), '\\*$')
-    until #escapes % 2 == 0
+    local to = find(json, '["\\]', from + 1)
+    while sub(json, to, to) ~= '"' do to = find(json, '["\\]', to + 2) end
     return sub(json, from, to), to + 1
   end
   if first ~= '{' and first ~= '[' then
