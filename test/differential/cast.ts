@@ -103,6 +103,15 @@ export class Cast {
         const members = crowd.map((userId) => ({ userId, role: 'member' as const }));
         return [{ conversationId, actorId: this.#someone('owner', conversationId), op: 'member.add', members }, ...reactions];
       }
+      case 'founding': {
+        if (room > 1) return [{ ...base, op: 'typing', active: true }];
+        const userId = this.user(draft.user);
+        return [
+          { ...base, op: 'conversation.create', kind: 'group', members: [{ userId: actorId, role: 'owner' }] },
+          { ...base, op: 'member.add', members: [{ userId, role: 'member' }] },
+          { ...base, actorId: userId, op: 'message.send', clientMessageId: 'key-0', text: 'hi' },
+        ];
+      }
       case 'flood': {
         const seq = this.#target(draft.target, conversationId);
         return Array.from({ length: draft.count }, (_, i): Command => ({ ...base, op: 'reaction.add', seq, emoji: `emoji ${i}` }));

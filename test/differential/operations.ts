@@ -36,6 +36,8 @@ export type Draft =
   | { op: 'repeat'; back: number }
   /** Many users of no other use join and react to a message, or take their reactions back. */
   | { op: 'crowd'; does: 'join and react' | 'take back'; target: Target; from: number; count: number }
+  /** One makes the conversation, lets another in, and that one sends: all in one batch. */
+  | { op: 'founding'; user: number }
   /** One user reacts with many emoji. */
   | { op: 'flood'; target: Target; count: number };
 
@@ -155,8 +157,9 @@ const draft: fc.Arbitrary<Draft> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('conversation.update' as const), title: fc.constantFrom(...TITLES) }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('member.add' as const), members }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('founding' as const), user: fc.nat(USERS_MAX - 1) }) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
       op: fc.constant('member.remove' as const),
       user: fc.oneof(fc.constantFrom<Someone | 'self'>('self', 'owner'), someone),
@@ -200,7 +203,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('clock' as const),
       byMs: fc.constantFrom(
-        ...[1, SECOND_MS, MINUTE_MS, HOUR_MS / 2, HOUR_MS / 2 + 1, 45 * MINUTE_MS, 45 * MINUTE_MS, HOUR_MS - 1, HOUR_MS, 2 * HOUR_MS],
+        ...[
+          1,
+          SECOND_MS,
+          MINUTE_MS,
+          HOUR_MS / 2,
+          HOUR_MS / 2 + 1,
+          20 * MINUTE_MS,
+          45 * MINUTE_MS,
+          45 * MINUTE_MS,
+          HOUR_MS - 1,
+          HOUR_MS,
+          2 * HOUR_MS,
+        ],
         ...[-1, -MINUTE_MS, -CLOCK_SKEW_MS, DAY_MS - HOUR_MS, DAY_MS, 2 * DAY_MS],
       ),
     }),
@@ -256,10 +271,11 @@ export const worlds: fc.Arbitrary<World> = fc
     users: fc.integer({ min: 2, max: USERS_MAX }),
     startsAtMs: fc.constantFrom(12 * HOUR_MS, DAY_MS - MINUTE_MS),
     first: fc.uniqueArray(fc.nat(USERS_MAX - 1), { minLength: 1, maxLength: 4, size: 'max' }),
+    secondRole: commonRole,
     steps,
   })
-  .map(({ first, steps, ...world }) => {
-    const members = first.map((user, i) => ({ user, role: i === 0 ? ('owner' as const) : ('member' as const) }));
+  .map(({ first, secondRole, steps, ...world }) => {
+    const members = first.map((user, i) => ({ user, role: (['owner', secondRole] as const)[i] ?? 'member' }));
     const create: Order = {
       actor: { user: first[0] ?? 0 },
       room: 0,
