@@ -18,8 +18,23 @@ export const LISTED_AFTER_MS = CLOCK_SKEW_MS + 30_000;
 /** Gateways follow a topic for this long after its time, ms: longer than any process lists the conversation as active. */
 export const ACTIVE_MARGIN_MS = 2 * LISTED_AFTER_MS;
 
+/** What `recordActivation` wrote may be forgotten this long after it has passed, ms. */
+export const FORGET_ACTIVE_MS = 24 * 60 * 60_000;
+
 /** Events one join answers at most. */
 export const JOIN_EVENTS = 1000;
+
+/** Different emoji on one message at most. */
+export const MESSAGE_EMOJI = 20;
+/** Users that a message names for each emoji: those who reacted first. */
+export const REACTION_USERS = 50;
+
+/** A `clientMessageId` is kept by the day of its command (UTC), and known on that day, the day before and the day after. */
+export const KEY_DAY_MS = 24 * 60 * 60_000;
+/** The keys of the day before yesterday are kept for so long after midnight, ms: for a clock that is behind, yesterday is not over. */
+export const KEY_MARGIN_MS = 2 * CLOCK_SKEW_MS;
+/** A sync looks at what happened so long before its `since`, ms: twice what clocks may differ, since a command waits after it took its time. */
+export const SYNC_MARGIN_MS = 2 * CLOCK_SKEW_MS;
 
 /** Limits the store enforces; the same in every process. */
 export interface StoreLimits {

@@ -4,6 +4,7 @@ import { encodeEventTail } from '../../shared/event-text.ts';
 import type { EventName } from '../../shared/events.ts';
 import { newEventId } from '../../shared/ids.ts';
 import type { UserId } from '../../shared/primitives.ts';
+import { distinctMembers } from '../distinct-members.ts';
 import { ACTIVE_MS, type StoreLimits } from '../engine.ts';
 import type { CommandRequest, StoreOk, StoreResult } from '../store.ts';
 import type { Caller } from './caller.ts';
@@ -33,7 +34,7 @@ export class CommandCalls {
       case 'message.send':
         return write(
           'send',
-          [k.meta, k.log, k.sent0, k.sent1],
+          [k.meta, k.log, k.sent0, k.sent1, k.sent2],
           [...head, this.#sendTail(request, command), command.clientMessageId, command.replyTo ?? ''],
         );
       case 'message.edit': {
@@ -70,10 +71,11 @@ export class CommandCalls {
       case 'typing': {
         const { conversationId, actorId, active } = command;
         const frame = JSON.stringify({ type: 'typing', conversationId, userId: actorId, active });
-        return { ...write('typing', [k.meta], [...head, frame]), durable: false };
+        return write('typing', [k.meta], [...head, frame]);
       }
       case 'conversation.create': {
-        const { kind, title = '', members } = command;
+        const { kind, title = '' } = command;
+        const members = distinctMembers(command.members);
         const tail = this.#tail(request, 'member.added', { members });
         return write('create', [k.meta, k.log, k.roster], [...head, tail, kind, title, this.#limits.groupMaxMembers, ...flat(members)]);
       }
@@ -162,7 +164,7 @@ export function toResult({ command, eventId, at }: CommandRequest, reply: unknow
     result.at = Number(firstAt ?? at);
     result.duplicate = true;
   } else if (command.op === 'conversation.create') {
-    result.added = command.members.map((member) => member.userId);
+    result.added = distinctMembers(command.members).map((member) => member.userId);
   } else if (command.op === 'member.remove') {
     result.removed = [command.userId];
   }

@@ -13,8 +13,7 @@ import type {
 } from '../../shared/internal.ts';
 import type { ConversationId, ConversationKind, Cursor, Epoch, Role, UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
-import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
-import { JOIN_EVENTS, type StoreLimits } from '../engine.ts';
+import { FORGET_ACTIVE_MS, JOIN_EVENTS, type StoreLimits, SYNC_MARGIN_MS } from '../engine.ts';
 import type { Activation, CommandRequest, ConversationStore, StoreResult } from '../store.ts';
 import type { Caller } from './caller.ts';
 import { CommandCalls, toResult, UNANNOUNCED } from './commands.ts';
@@ -24,8 +23,6 @@ import { withReactions } from './reactions.ts';
 
 /** An index entry that proved untrue is forgotten only when it is older than this: the membership it announces may be on its way. */
 const INDEX_GRACE_MS = 10 * 60_000;
-/** Conversations inactive for so long leave the user's list of those active. */
-const FORGET_ACTIVE_MS = 24 * 60 * 60_000;
 /** Conversations looked through at once by listings that stop early. */
 const CHUNK = 50;
 
@@ -58,7 +55,13 @@ export class RedisConversationStore implements ConversationStore {
       each?.(place, result);
     };
     const [plain, widening] = apart(requests);
-    const calls = plain.map((place) => this.#calls.call(requests[place] as CommandRequest, false));
+    const storing = new Set(requests.filter(({ command }) => command.op !== 'typing').map(({ command }) => command.conversationId));
+    const calls = plain.map((place) => {
+      const request = requests[place] as CommandRequest;
+      const call = this.#calls.call(request, false);
+      // A lone typing waits for no replica. With others it goes their way, or it could overtake them.
+      return storing.has(request.command.conversationId) ? call : { ...call, durable: false };
+    });
     const { promise: allPlain, resolve } = Promise.withResolvers<void>();
     let left = plain.length;
     if (left === 0) resolve();
@@ -88,16 +91,21 @@ export class RedisConversationStore implements ConversationStore {
   async #widen(requests: readonly CommandRequest[], deadline: number): Promise<unknown[]> {
     const { failed, done } = await this.#announce(requests, deadline);
     const ready = requests.filter((_, i) => !failed.has(i));
-    const outcomes = await this.#caller.run(
-      ready.map((request) => this.#calls.call(request, done.has(request))),
-      deadline,
-    );
-    let next = 0;
-    const replies = requests.map((_, i) => failed.get(i) ?? outcomes[next++]);
-    for (const [i, reply] of replies.entries()) {
-      if (reply === UNANNOUNCED) replies[i] = await this.#add(requests[i] as CommandRequest, deadline);
+    const outcomes: unknown[] = [];
+    while (outcomes.length < ready.length) {
+      // An add that was not announced may have to be carried out once more: what follows must find its newcomers.
+      const rest = ready.slice(outcomes.length);
+      const unannounced = rest.findIndex((request) => request.command.op === 'member.add' && !done.has(request));
+      const part = unannounced < 0 ? rest : rest.slice(0, unannounced + 1);
+      const replies = await this.#caller.run(
+        part.map((request) => this.#calls.call(request, done.has(request))),
+        deadline,
+      );
+      if (replies.at(-1) === UNANNOUNCED) replies[part.length - 1] = await this.#add(part.at(-1) as CommandRequest, deadline);
+      outcomes.push(...replies);
     }
-    return replies;
+    let next = 0;
+    return requests.map((_, i) => failed.get(i) ?? outcomes[next++]);
   }
 
   /**
@@ -202,7 +210,7 @@ export class RedisConversationStore implements ConversationStore {
     for (const id of active.keys()) ids.add(id);
     const indexed = new Set(index);
     const others = index.filter((id) => !ids.has(id));
-    for (const id of since === undefined ? others : await this.#activeSince(others, since - 2 * CLOCK_SKEW_MS, now)) ids.add(id);
+    for (const id of since === undefined ? others : await this.#activeSince(others, since - SYNC_MARGIN_MS, now)) ids.add(id);
 
     const result: SyncConversation[] = [];
     let pending = [...ids];
@@ -281,11 +289,9 @@ export class RedisConversationStore implements ConversationStore {
   /** Drops entries of a user's index that proved untrue. Nobody waits for it. */
   #forget(userId: UserId, stale: readonly ConversationId[]): void {
     if (stale.length === 0) return;
-    const { slot, conversations, active } = this.#keys.user(userId);
+    const { slot, conversations } = this.#keys.user(userId);
     const before = this.#clock.now() - INDEX_GRACE_MS;
-    void this.#caller.run(
-      stale.map((id) => ({ ...this.#caller.write(slot, 'forget', [conversations, active], [id, before]), durable: false })),
-    );
+    void this.#caller.run(stale.map((id) => ({ ...this.#caller.write(slot, 'forget', [conversations], [id, before]), durable: false })));
   }
 
   async joins(requests: readonly JoinRequest[], now: number): Promise<JoinResult[]> {
@@ -490,10 +496,10 @@ const ROLES: Record<string, Role> = { o: 'owner', a: 'admin', m: 'member' };
 /** The field of a member in `meta`. */
 const memberField = (userId: UserId): string => `u:${userId}`;
 
-/** Such a field begins with `<role letter>:<joinedAt>:`. */
+/** Such a field begins with `<role letter>:<joinedAt>/<seq>/<place>:`. */
 function toMembership(text: string): { role: Role; joinedAt: number } {
-  const [letter = '', joinedAt] = text.split(':');
-  return { role: ROLES[letter] ?? 'member', joinedAt: Number(joinedAt) };
+  const [letter = '', joined = ''] = text.split(':');
+  return { role: ROLES[letter] ?? 'member', joinedAt: Number(joined.split('/')[0]) };
 }
 
 /** The reply of `view` in library.lua. */

@@ -11,6 +11,7 @@ export interface ConversationKeys {
   reactions: string;
   sent0: string;
   sent1: string;
+  sent2: string;
   reactors(seq: number): string;
 }
 
@@ -46,6 +47,7 @@ export class Keys {
       reactions: `${base}reactions`,
       sent0: `${base}sent:0`,
       sent1: `${base}sent:1`,
+      sent2: `${base}sent:2`,
       reactors: (seq) => `${base}reactors:${seq}`,
     };
   }

@@ -5,11 +5,12 @@
 --
 -- {c:ID}:meta      hash   kind title createdAt updatedAt seq epoch reign forks messages members addedSeq activeUntil activeFrom
 --                         notifyFrom bucket,
---                         and for each member `u:` user -> role letter, joinedAt, readSeq, messages up to it, deliveredSeq, joined by ':'
+--                         and for each member `u:` user -> role letter, joined, readSeq, messages up to it, deliveredSeq, joined by ':';
+--                         `joined` is the time, the seq of the member.added event, and the place in it, joined by '/'
 -- {c:ID}:log       hash   seq -> kind, ordinal, '|', tail; kind is m (message), x (deleted message) or e (any other event),
 --                         ordinal the number of messages up to here, tail all of the event's JSON text that follows seq and epoch
 -- {c:ID}:roster    zset   users in order of id
--- {c:ID}:sent:0|1  hash   sender ' ' clientMessageId -> seq; two buckets that take turns
+-- {c:ID}:sent:0|1|2  hash sender ' ' clientMessageId -> seq; one for each day, the newest (`bucket`) and the two before it
 -- {c:ID}:edits     hash   seq of a message -> seqs of its message.edited events
 -- {c:ID}:reactions hash   seq of a message -> summary: per emoji, emoji \31 count \31 first users, each followed by \30
 -- {c:ID}:reactors:<seq> zset  emoji \31 user, by the seq of its reaction.added event
@@ -22,10 +23,11 @@
 -- plain search from the front.
 
 local ACTIVE_MS = @ACTIVE_MS@
-local BUCKET_MS = 86400000
+local BUCKET_MS = @KEY_DAY_MS@
 local BUCKET_TTL_MS = 3 * BUCKET_MS
-local MAX_EMOJI = 20
-local SUMMARY_USERS = 50
+local BUCKET_MARGIN_MS = @KEY_MARGIN_MS@
+local MAX_EMOJI = @MESSAGE_EMOJI@
+local SUMMARY_USERS = @REACTION_USERS@
 local MAX_FORKS = 16
 local SCAN = 200
 local SCAN_MAX = 2000
@@ -98,11 +100,12 @@ end
 
 -- What a command on a conversation starts from. Nothing and the name of an error when there is none, or the actor is no member.
 local function open(meta, actor)
-  local v = call('HMGET', meta, 'seq', 'epoch', 'messages', 'reign', 'activeUntil', 'notifyFrom', 'bucket', 'u:' .. actor)
-  if not v[8] then return nil, v[1] and 'NOT_MEMBER' or 'CONVERSATION_NOT_FOUND' end
+  local v = call('HMGET', meta, 'seq', 'epoch', 'messages', 'reign', 'activeUntil', 'notifyFrom', 'bucket', 'updatedAt', 'u:' .. actor)
+  if not v[9] then return nil, v[1] and 'NOT_MEMBER' or 'CONVERSATION_NOT_FOUND' end
   return {
     meta = meta, seq = tonumber(v[1]), epoch = v[2], messages = tonumber(v[3]), reign = v[4], activeUntil = tonumber(v[5] or 0),
-    notifyFrom = v[6] and tonumber(v[6]), bucket = tonumber(v[7] or -1), actor = actor, member = v[8], role = sub(v[8], 1, 1), dirty = {},
+    notifyFrom = v[6] and tonumber(v[6]), bucket = tonumber(v[7] or -1), updatedAt = tonumber(v[8] or 0),
+    actor = actor, member = v[9], role = sub(v[9], 1, 1), dirty = {},
   }
 end
 
@@ -129,9 +132,8 @@ local function activation(c, at, seq, covering)
 end
 
 -- The activation of a repeat: the first one's, unless it was confirmed.
-local function reactivate(c, at, seq)
-  if c.notifyFrom then return c.notifyFrom end
-  if c.activeUntil > at and c.activeUntil - at < ACTIVE_MS / 2 then return seq end
+local function reactivate(c, seq)
+  if c.notifyFrom and c.notifyFrom <= seq then return c.notifyFrom end
 end
 
 -- The reply of a command whose state held already. What an earlier write of it left unheard is still to be told.
@@ -154,7 +156,8 @@ local function append(c, log, at, kind, tail)
   c.seq, c.seqText = seq, seqText
   if kind == 'm' then c.messages = c.messages + 1 end
   local messagesText = text(c.messages)
-  c.messagesText, c.at = messagesText, at
+  c.messagesText, c.updatedAt = messagesText, math.max(c.updatedAt, at)
+  c.appended = true
   call('HSET', log, seqText, kind .. messagesText .. '|' .. tail)
   call('SPUBLISH', channel(c), '{"type":"event","seq":' .. seqText .. ',"epoch":"' .. c.epoch .. '",' .. tail)
   return seq
@@ -162,8 +165,8 @@ end
 
 local function save(c)
   local d = c.dirty
-  if c.at then
-    call('HSET', c.meta, 'seq', c.seqText, 'messages', c.messagesText, 'updatedAt', text(c.at), unpack(d))
+  if c.appended then
+    call('HSET', c.meta, 'seq', c.seqText, 'messages', c.messagesText, 'updatedAt', text(c.updatedAt), unpack(d))
   elseif #d > 0 then
     call('HSET', c.meta, unpack(d))
   end
@@ -198,39 +201,82 @@ end
 
 -- A repeat: the first event's id and time stand in its tail. With an activation goes the seq the log has reached, as in all replies without an
 -- append.
-local function duplicate(c, log, at, seq)
-  local from = reactivate(c, at, seq)
+local function duplicate(c, log, seq)
+  local from = reactivate(c, seq)
   return { seq, c.epoch, from or 0, headOf(entry(log, seq)), c.seq }
 end
 
--- KEYS meta log sent:0 sent:1; ARGV actor at tail clientMessageId replyTo
+-- Where the key of a message is kept on its day, and its seq if it was kept on the day before, or after by a clock that is ahead. A day that begins
+-- takes the bucket of the day three before it.
+local function findKey(c, buckets, field, at)
+  local day = math.floor(at / BUCKET_MS)
+  if day > c.bucket then
+    for began = math.max(c.bucket + 1, day - 2), day do call('UNLINK', buckets[began % 3]) end
+    call('PEXPIRE', buckets[(day - 2) % 3], BUCKET_MARGIN_MS)
+    c.bucket = day
+    set(c, 'bucket', text(day))
+    c.newBucket = true
+  elseif day < c.bucket then
+    -- No clock is further behind than by a day.
+    day = c.bucket - 1
+    c.newBucket = true
+  end
+  local first = call('HGET', buckets[(day - 1) % 3], field)
+  if not first and day < c.bucket then first = call('HGET', buckets[(day + 1) % 3], field) end
+  return buckets[day % 3], first
+end
+
+-- KEYS meta log sent:0 sent:1 sent:2; ARGV actor at tail clientMessageId replyTo
 local function send(K, A)
   local c, err = open(K[1], A[1])
   if err then return err end
   local log, at = K[2], tonumber(A[2])
-  local bucket, rotated = math.floor(at / BUCKET_MS), false
-  if bucket > c.bucket then
-    call('UNLINK', K[3 + bucket % 2])
-    if bucket > c.bucket + 1 then call('UNLINK', K[3 + (bucket - 1) % 2]) end
-    set(c, 'bucket', text(bucket))
-    rotated = true
-  else
-    bucket = c.bucket
-  end
-  local sent, field = K[3 + bucket % 2], A[1] .. ' ' .. A[4]
-  local first = call('HGET', K[3 + (bucket + 1) % 2], field)
+  local field = A[1] .. ' ' .. A[4]
+  local sent, first = findKey(c, { [0] = K[3], K[4], K[5] }, field, at)
   if not first and A[5] ~= '' then
     first = call('HGET', sent, field)
     local target = not first and call('HGET', log, A[5])
     if not first and not (target and find(target, '^[mx]')) then return 'MESSAGE_NOT_FOUND' end
   end
   if not first and call('HSETNX', sent, field, text(c.seq + 1)) == 0 then first = call('HGET', sent, field) end
-  if first then return duplicate(c, log, at, tonumber(first)) end
-  if rotated then call('PEXPIRE', sent, BUCKET_TTL_MS) end
+  if first then return duplicate(c, log, tonumber(first)) end
+  if c.newBucket then call('PEXPIRE', sent, BUCKET_TTL_MS) end
   local seq = append(c, log, at, 'm', A[3])
-  local joined = match(c.member, '^%a:%d+:')
+  local joined = match(c.member, '^%a:[%d/]+:')
   set(c, 'u:' .. c.actor, joined .. c.seqText .. ':' .. c.messagesText .. ':' .. c.seqText)
   return done(c, seq, activation(c, at, seq))
+end
+
+-- JSON as `JSON.stringify` writes it, from a place on, with the names of each object in order; and the place after it. Nothing is decoded.
+local function sorted(json, from)
+  local first = sub(json, from, from)
+  if first == '"' then
+    local to = find(json, '["\\]', from + 1)
+    while sub(json, to, to) ~= '"' do to = find(json, '["\\]', to + 2) end
+    return sub(json, from, to), to + 1
+  end
+  if first ~= '{' and first ~= '[' then
+    local value = match(json, '^[^,%]}]+', from)
+    return value, from + #value
+  end
+  local parts, next = {}, from + 1
+  while not find(json, '^[%]}]', next) do
+    if sub(json, next, next) == ',' then next = next + 1 end
+    local name, value = ''
+    if first == '{' then
+      name, next = sorted(json, next)
+      next = next + 1
+    end
+    value, next = sorted(json, next)
+    parts[#parts + 1] = name .. ':' .. value
+  end
+  if first == '{' then table.sort(parts) end
+  return first .. table.concat(parts, ',') .. sub(json, next, next), next + 1
+end
+
+-- Whether two texts of JSON differ in the order of names at most.
+local function sameJson(a, b)
+  return a == b or (#a == #b and a ~= '' and sorted(a, 1) == sorted(b, 1))
 end
 
 -- KEYS meta log edits; ARGV actor at tail target text metadata (both as JSON, metadata '' to keep)
@@ -249,7 +295,7 @@ local function edit(K, A)
   if cut then words, metadata = sub(body, 1, cut - 1), sub(body, cut + 12) end
   local newMetadata = A[6]
   if newMetadata == '' then newMetadata = metadata end
-  if words == A[5] and metadata == newMetadata then return same(c) end
+  if words == A[5] and sameJson(metadata, newMetadata) then return same(c) end
   local before = sub(e.tail, #head + 1, from - 1)
   local stamp = find(before, '"editedAt":', 1, true)
   if stamp then before = sub(before, 1, stamp - 1) end
@@ -366,7 +412,7 @@ local function receipt(K, A)
   if err then return err end
   local at, kind = tonumber(A[2]), A[4]
   local seq = math.min(tonumber(A[5]), c.seq)
-  local joined, read, ordinal, delivered = match(c.member, '^(%a:%d+:)(%d+):(%d+):(%d+)')
+  local joined, read, ordinal, delivered = match(c.member, '^(%a:[%d/]+:)(%d+):(%d+):(%d+)')
   read, delivered = tonumber(read), tonumber(delivered)
   if kind == 'read' then
     if seq <= read then return {} end
@@ -388,9 +434,10 @@ local function typing(K, A)
   return published(c, tonumber(A[2]), A[3])
 end
 
--- Lets a user in with the event about to be appended: there a newcomer's cursors start.
-local function enrol(meta, roster, seq, messages, at, user, role)
-  call('HSET', meta, 'u:' .. user, sub(role, 1, 1) .. ':' .. at .. ':' .. text(seq) .. ':' .. text(messages) .. ':' .. text(seq))
+-- Lets a user in with the event about to be appended, at a place in its list: there a newcomer's cursors start.
+local function enrol(meta, roster, seq, place, messages, at, user, role)
+  local joined, seqText = at .. '/' .. text(seq) .. '/' .. text(place), text(seq)
+  call('HSET', meta, 'u:' .. user, sub(role, 1, 1) .. ':' .. joined .. ':' .. seqText .. ':' .. text(messages) .. ':' .. seqText)
   call('ZADD', roster, 0, user)
 end
 
@@ -400,18 +447,14 @@ local function create(K, A)
   if call('EXISTS', meta) == 1 then
     local c, err = open(meta, A[1])
     if err then return 'IDEMPOTENCY_MISMATCH' end
-    return duplicate(c, K[2], at, 1)
+    return duplicate(c, K[2], 1)
   end
-  local count, seen = 0, {}
-  for i = 7, #A, 2 do
-    if not seen[A[i]] then count = count + 1 end
-    seen[A[i]] = true
-  end
+  local count = (#A - 6) / 2
   if count > tonumber(A[6]) then return 'LIMIT' end
   -- The fields of the write path first: a small hash is searched from the front.
   call('HSET', meta, 'seq', 0, 'epoch', newEpoch(), 'messages', 0, 'reign', currentReign(), 'members', count, 'addedSeq', 1, 'kind', A[4], 'createdAt', A[2])
   if A[5] ~= '' then call('HSET', meta, 'title', A[5]) end
-  for i = 7, #A, 2 do enrol(meta, K[3], 1, 0, A[2], A[i], A[i + 1]) end
+  for i = 7, #A, 2 do enrol(meta, K[3], 1, i, 0, A[2], A[i], A[i + 1]) end
   local c = open(meta, A[7])
   local seq = append(c, K[2], at, 'e', A[3])
   return done(c, seq, activation(c, at, seq, true))
@@ -454,7 +497,7 @@ local function add(K, A)
   if A[5] ~= '1' then return 'UNANNOUNCED' end
   local texts, reply = {}, {}
   for i, m in ipairs(fresh) do
-    enrol(c.meta, K[3], c.seq + 1, c.messages, A[2], m[1], m[2])
+    enrol(c.meta, K[3], c.seq + 1, i, c.messages, A[2], m[1], m[2])
     texts[i] = '{"userId":"' .. m[1] .. '","role":"' .. m[2] .. '"}'
     reply[i + 3] = m[1]
   end
@@ -466,16 +509,18 @@ local function add(K, A)
   return reply
 end
 
--- The longest-standing admin, else member; of several, the first by id.
+-- The longest-standing admin, else member, by the order of joining: clocks may differ. Nobody while there is another owner.
 local function heir(meta, roster, leaving)
   local best
   for _, user in ipairs(call('ZRANGE', roster, 0, -1)) do
     if user ~= leaving then
-      local letter, joined = match(call('HGET', meta, 'u:' .. user), '^(%a):(%d+)')
+      local letter, seq, place = match(call('HGET', meta, 'u:' .. user), '^(%a):%d+/(%d+)/(%d+)')
+      if letter == 'o' then return nil end
       local admin = letter == 'a'
-      joined = tonumber(joined)
-      if not best or (admin and not best.admin) or (admin == best.admin and joined < best.joined) then
-        best = { user = user, admin = admin, joined = joined }
+      seq, place = tonumber(seq), tonumber(place)
+      local earlier = best and (seq < best.seq or (seq == best.seq and place < best.place))
+      if not best or (admin and not best.admin) or (admin == best.admin and earlier) then
+        best = { user = user, admin = admin, seq = seq, place = place }
       end
     end
   end
@@ -497,7 +542,7 @@ local function remove(K, A)
   if c.actor ~= user and (c.role == 'm' or (c.role == 'a' and target and target ~= 'm')) then return 'FORBIDDEN' end
   if not target then return same(c) end
   local first = c.seq + 1
-  if c.actor == user and c.role == 'o' then
+  if target == 'o' then
     local next = heir(c.meta, K[3], user)
     if next then
       setRole(c.meta, next, 'o')
@@ -536,11 +581,11 @@ end
 -- which they must be listed again.
 local function confirm(K, A)
   local v = call('HMGET', K[1], 'seq', 'activeUntil', 'notifyFrom', 'addedSeq', 'epoch')
-  if not v[1] then return 0 end
+  if v[5] ~= A[3] then return 0 end
   local before, till = tonumber(v[2] or 0), tonumber(A[1])
   if before <= till - ACTIVE_MS then call('HSET', K[1], 'activeFrom', v[3] or text(v[1] + 1)) end
   if till > before then call('HSET', K[1], 'activeUntil', A[1]) end
-  if not v[3] or v[5] ~= A[3] then return 0 end
+  if not v[3] then return 0 end
   if tonumber(v[4] or 0) > tonumber(A[2]) then return tonumber(v[4]) end
   call('HDEL', K[1], 'notifyFrom')
   return 0
@@ -562,7 +607,7 @@ local function view(meta, user)
   local v = call('HMGET', meta, 'kind', 'title', 'createdAt', 'updatedAt', 'members', 'epoch', 'seq', 'messages', 'u:' .. user)
   local member = v[9]
   if not member then return nil, v[1] and 'NOT_MEMBER' or 'CONVERSATION_NOT_FOUND' end
-  local letter, read, ordinal = match(member, '^(%a):%d+:(%d+):(%d+)')
+  local letter, read, ordinal = match(member, '^(%a):[%d/]+:(%d+):(%d+)')
   local peer = ''
   if v[1] == 'direct' then
     for _, field in ipairs(call('HKEYS', meta)) do
@@ -696,13 +741,12 @@ local function active(K, A)
   return { tonumber(v[1]), v[2], activeFrom(tonumber(v[1]), tonumber(A[2]), v[3], v[4], v[5]) }
 end
 
--- KEYS an index of a user (hash: what -> written at), perhaps a sorted set; ARGV what before. Forgets an entry that was found not to be
+-- KEYS an index of a user (hash: what -> written at); ARGV what before. Forgets an entry that was found not to be
 -- true, unless it was written so lately that what it announces may still be on its way.
 local function forget(K, A)
   local written = call('HGET', K[1], A[1])
   if not written or tonumber(written) >= tonumber(A[2]) then return 0 end
   call('HDEL', K[1], A[1])
-  if K[2] then call('ZREM', K[2], A[1]) end
   return 1
 end
 

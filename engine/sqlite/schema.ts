@@ -116,6 +116,20 @@ const STEPS: readonly string[] = [
   CREATE TABLE health (pings INTEGER NOT NULL) STRICT;
   INSERT INTO health VALUES (0);
   `,
+  `
+  -- Place in the list of the member.added event of joined_seq.
+  ALTER TABLE member ADD COLUMN joined_place INTEGER NOT NULL DEFAULT 0;
+
+  -- What was written down for a user, a member or not: only a member reads it.
+  CREATE TABLE active_conversation (
+    user TEXT NOT NULL,
+    conversation INTEGER NOT NULL,
+    active_until INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO active_conversation SELECT user, conversation, active_until FROM user_conversation WHERE active_until > 0;
+  ALTER TABLE user_conversation DROP COLUMN active_until;
+  `,
 ];
 
 /**

@@ -6,6 +6,7 @@ import { keysContract } from './store/keys.ts';
 import { logContract } from './store/log.ts';
 import { membersContract } from './store/members.ts';
 import { messagesContract } from './store/messages.ts';
+import { onceDifferedContract } from './store/once-differed.ts';
 import { reactionsContract } from './store/reactions.ts';
 import { receiptsContract } from './store/receipts.ts';
 import { sessionsContract } from './store/sessions.ts';
@@ -26,5 +27,6 @@ export function storeContract(name: string, open: OpenEngine, features: Features
     viewsContract(open);
     sessionsContract(open);
     keysContract(open, features);
+    onceDifferedContract(open);
   });
 }

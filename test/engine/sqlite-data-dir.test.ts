@@ -23,6 +23,13 @@ function oneLine(pattern: RegExp) {
   };
 }
 
+function versionOf(dataDir: string): number {
+  const db = new DatabaseSync(join(dataDir, DATABASE_FILE));
+  const row = db.prepare('PRAGMA user_version').get();
+  db.close();
+  return Number(row?.['user_version']);
+}
+
 function setVersion(dataDir: string, version: number): void {
   const db = new DatabaseSync(join(dataDir, DATABASE_FILE));
   db.exec(`PRAGMA user_version = ${version}`);
@@ -95,11 +102,12 @@ test('lets nobody else on the machine read the data, whoever made the folder', a
 test('refuses data of a newer version, and lets nothing upgrade older data beside a server', async (t) => {
   const { dataDir, close } = await openEmbedded(t);
   await close();
+  const version = versionOf(dataDir);
   setVersion(dataDir, 999);
   await assert.rejects(openEmbedded(t, { dataDir }), oneLine(/newer version \(schema 999/));
   await assert.rejects(openEmbedded(t, { dataDir, shareData: true }), oneLine(/newer version/));
   // The lock was let go of.
-  setVersion(dataDir, 1);
+  setVersion(dataDir, version);
   await openEmbedded(t, { dataDir });
 });
 

@@ -41,8 +41,8 @@ export function admitToGroup(
   return admitted;
 }
 
-/** The result of a command that appended an event. */
-export function appended(conversation: ConversationState, request: CommandRequest, seq: number): StoreOk {
+/** The result of a command that appended an event. `first` is the first event of a command that appended several. */
+export function appended(conversation: ConversationState, request: CommandRequest, seq: number, first = seq): StoreOk {
   const result: StoreOk = {
     ok: true,
     conversationId: conversation.id,
@@ -51,7 +51,7 @@ export function appended(conversation: ConversationState, request: CommandReques
     id: request.eventId,
     at: request.at,
   };
-  const activation = activationOf(conversation, request.at, seq);
+  const activation = activationOf(conversation, request.at, first);
   if (activation !== undefined) result.activation = activation;
   return result;
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { ChatError } from '../../../shared/errors.ts';
+import { distinctMembers } from '../../distinct-members.ts';
 import type { StoreOk } from '../../store.ts';
 import { activationOfDuplicate } from '../write/log.ts';
-import { admitToGroup, alreadySo, appended, type CommandHandler, tooMany, unchanged } from './context.ts';
-import { distinct } from './members.ts';
+import { admitToGroup, alreadySo, appended, type CommandHandler, unchanged } from './context.ts';
 
 export const createConversation: CommandHandler<'conversation.create'> = (context, command, request) => {
   const { conversationId, actorId, kind, title = null } = command;
@@ -19,12 +19,12 @@ export const createConversation: CommandHandler<'conversation.create'> = (contex
     if (activation !== undefined) result.activation = activation;
     return result;
   }
-  const members = distinct(command.members);
+  const members = distinctMembers(command.members);
   if (members.length > limits.groupMaxMembers) throw tooMany(limits.groupMaxMembers);
 
   const conversation = conversations.create(conversationId, kind, title, newEpoch(at), at);
   const seq = log.append(conversation, request, 'member.added', { members });
-  for (const { userId, role } of members) conversations.addMember(conversation, userId, role, at, seq);
+  conversations.addMembers(conversation, members, at, seq);
   return { ...appended(conversation, request, seq), added: members.map((member) => member.userId) };
 };
 
@@ -36,6 +36,11 @@ export const updateConversation: CommandHandler<'conversation.update'> = (contex
   const seq = context.log.append(conversation, request, 'conversation.updated', { title: command.title });
   return appended(conversation, request, seq);
 };
+
+/** The refusal of a group that would become too large. */
+export function tooMany(limit: number): ChatError {
+  return new ChatError('CHAT_ERR_LIMIT', `A group has at most ${limit} members`);
+}
 
 function newEpoch(at: number): string {
   return `${at.toString(36)}${randomBytes(3).toString('hex')}`;

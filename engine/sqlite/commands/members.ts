@@ -1,18 +1,9 @@
 import { ChatError } from '../../../shared/errors.ts';
 import { newEventId } from '../../../shared/ids.ts';
-import type { Role, UserId } from '../../../shared/primitives.ts';
+import type { UserId } from '../../../shared/primitives.ts';
+import { distinctMembers, type MemberRef } from '../../distinct-members.ts';
 import type { ConversationState } from '../write/conversations.ts';
 import { admitToGroup, alreadySo, appended, type CommandContext, type CommandHandler, tooMany } from './context.ts';
-
-interface MemberRef {
-  userId: UserId;
-  role: Role;
-}
-
-/** The first mention of each user. */
-export function distinct(members: readonly MemberRef[]): MemberRef[] {
-  return [...new Map([...members].reverse().map((member) => [member.userId, member])).values()].reverse();
-}
 
 export const addMembers: CommandHandler<'member.add'> = (context, command, request) => {
   const { conversation, actor } = admitToGroup(context, command);
@@ -21,12 +12,12 @@ export const addMembers: CommandHandler<'member.add'> = (context, command, reque
     if (role === 'owner' || (role === 'admin' && actor.role !== 'owner')) throw new ChatError('CHAT_ERR_FORBIDDEN');
   }
   const { conversations, log, limits } = context;
-  const members = distinct(command.members).filter(({ userId }) => conversations.member(conversation, userId) === undefined);
+  const members = distinctMembers(command.members).filter(({ userId }) => conversations.member(conversation, userId) === undefined);
   if (members.length === 0) return alreadySo(conversation, request);
   if (conversation.memberCount + members.length > limits.groupMaxMembers) throw tooMany(limits.groupMaxMembers);
 
   const seq = log.append(conversation, request, 'member.added', { members });
-  for (const { userId, role } of members) conversations.addMember(conversation, userId, role, request.at, seq);
+  conversations.addMembers(conversation, members, request.at, seq);
   return { ...appended(conversation, request, seq), added: members.map((member) => member.userId) };
 };
 
@@ -40,13 +31,14 @@ export const removeMember: CommandHandler<'member.remove'> = (context, command, 
   if (!allowed) throw new ChatError('CHAT_ERR_FORBIDDEN');
   if (target === undefined) return alreadySo(conversation, request);
 
+  const first = conversation.head + 1;
   if (target.role === 'owner')
     handOver(context, conversation, userId, (roles) => {
       log.append(conversation, request, 'conversation.updated', { roles }, newEventId());
     });
   const seq = log.append(conversation, request, 'member.removed', { userId });
   conversations.removeMember(conversation, userId);
-  return { ...appended(conversation, request, seq), removed: [userId] };
+  return { ...appended(conversation, request, seq, first), removed: [userId] };
 };
 
 export const changeRole: CommandHandler<'member.role'> = (context, command, request) => {
@@ -65,7 +57,7 @@ export const changeRole: CommandHandler<'member.role'> = (context, command, requ
   return appended(conversation, request, log.append(conversation, request, 'conversation.updated', { roles }));
 };
 
-/** Makes the longest-standing admin, else member, the owner; nobody when none is left. */
+/** Makes the longest-standing admin, else member, the owner; nobody when none is left, or when there is another owner. */
 function handOver(context: CommandContext, conversation: ConversationState, leaving: UserId, tell: (roles: MemberRef[]) => void): void {
   const successor = context.conversations.successor(conversation, leaving);
   if (successor === undefined) return;

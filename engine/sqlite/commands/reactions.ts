@@ -1,10 +1,8 @@
 import { ChatError } from '../../../shared/errors.ts';
 import type { EventOf, ReactionSummary } from '../../../shared/events.ts';
+import { MESSAGE_EMOJI, REACTION_USERS } from '../../engine.ts';
 import type { ConversationState } from '../write/conversations.ts';
 import { admit, alreadySo, appended, type CommandContext, type CommandHandler } from './context.ts';
-
-const MAX_EMOJI = 20;
-const MAX_NAMED = 50;
 
 export const addReaction: CommandHandler<'reaction.add'> = (context, command, request) => {
   const { conversation } = admit(context, command);
@@ -12,15 +10,15 @@ export const addReaction: CommandHandler<'reaction.add'> = (context, command, re
   const message = find(context, conversation, target);
   const summaries = message.data.reactions ?? [];
   const summary = summaries.find((one) => one.emoji === emoji);
-  if (summary === undefined && summaries.length >= MAX_EMOJI) {
-    throw new ChatError('CHAT_ERR_LIMIT', `A message takes ${MAX_EMOJI} different emoji`);
+  if (summary === undefined && summaries.length >= MESSAGE_EMOJI) {
+    throw new ChatError('CHAT_ERR_LIMIT', `A message takes ${MESSAGE_EMOJI} different emoji`);
   }
   if (!context.reactions.add(conversation, target, emoji, actorId, conversation.head + 1)) return alreadySo(conversation, request);
 
   if (summary === undefined) summaries.push({ emoji, count: 1, userIds: [actorId] });
   else {
     summary.count++;
-    if (summary.userIds.length < MAX_NAMED) summary.userIds.push(actorId);
+    if (summary.userIds.length < REACTION_USERS) summary.userIds.push(actorId);
   }
   const seq = context.log.append(conversation, request, 'reaction.added', { target, emoji });
   rewrite(context, conversation, message, summaries);
@@ -40,8 +38,8 @@ export const removeReaction: CommandHandler<'reaction.remove'> = (context, comma
     const wasNamed = summary.userIds.includes(actorId);
     if (wasNamed) {
       summary.userIds =
-        summary.count >= MAX_NAMED
-          ? context.reactions.first(conversation, target, emoji, MAX_NAMED)
+        summary.count >= REACTION_USERS
+          ? context.reactions.first(conversation, target, emoji, REACTION_USERS)
           : summary.userIds.filter((userId) => userId !== actorId);
     }
   }

@@ -50,13 +50,17 @@ export class ViewReads {
     );
     this.#page = db.prepare(`SELECT ${VIEW} ${ofUser} AND u.conversation_id > ?2 ORDER BY u.conversation_id LIMIT ?3`);
     this.#recent = db.prepare(
-      `SELECT ${VIEW}, u.active_until userActiveUntil ${ofUser}
-        AND (u.active_until > ?2 OR c.active_until > ?2 OR c.notify_from > 0 OR c.updated_at > ?3) ORDER BY u.conversation_id`,
+      `SELECT ${VIEW}, a.active_until userActiveUntil FROM user_conversation u JOIN conversation c ON c.n = u.conversation
+        JOIN member m ON m.conversation = u.conversation AND m.user = u.user
+        LEFT JOIN active_conversation a ON a.user = u.user AND a.conversation = u.conversation
+        WHERE u.user = ?1 AND (a.active_until > ?2 OR c.active_until > ?2 OR c.notify_from > 0 OR c.updated_at >= ?3)
+        ORDER BY u.conversation_id`,
     );
     this.#active = db.prepare(
-      `SELECT c.id, c.head, c.epoch, u.active_until until,
+      `SELECT c.id, c.head, c.epoch, a.active_until until,
         CASE WHEN c.active_until > ?2 THEN c.active_from WHEN c.notify_from > 0 THEN c.notify_from ELSE c.head + 1 END "from"
-        FROM user_conversation u JOIN conversation c ON c.n = u.conversation WHERE u.user = ?1 AND u.active_until > ?2`,
+        FROM active_conversation a JOIN conversation c ON c.n = a.conversation
+        JOIN member m ON m.conversation = a.conversation AND m.user = a.user WHERE a.user = ?1 AND a.active_until > ?2 ORDER BY c.id`,
     );
     this.#peer = db.prepare('SELECT user FROM member WHERE conversation = ? AND user <> ? LIMIT 1');
     this.#head = db.prepare(
@@ -98,7 +102,7 @@ export class ViewReads {
     return { conversations: rows.slice(0, limit).map((row) => this.#conversationOf(row, userId)), hasMore: rows.length > limit };
   }
 
-  /** The user's conversations active at `now` or with events after `since`. */
+  /** The user's conversations active at `now` or with events since then. */
   recent(userId: UserId, now: number, since: number): (View & { conversation: Conversation })[] {
     return this.#recent
       .all(userId, now, since)

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ConversationId, ConversationKind, Epoch, Role, UserId } from '../../../shared/primitives.ts';
+import type { MemberRef } from '../../distinct-members.ts';
 
 /** A member as the write thread holds it. */
 export interface MemberState {
@@ -72,16 +73,17 @@ export class Conversations {
       `UPDATE conversation SET title = ?, updated_at = ?, head = ?, messages = ?, members = ?, active_until = ?, active_from = ?,
         notify_from = ?, added_seq = ? WHERE n = ?`,
     );
-    this.#insertMember = db.prepare('INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#insertMember = db.prepare('INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#updateCursors = db.prepare(
       'UPDATE member SET read_seq = ?, read_messages = ?, delivered_seq = ? WHERE conversation = ? AND user = ?',
     );
     this.#updateRole = db.prepare('UPDATE member SET role = ? WHERE conversation = ? AND user = ?');
     this.#deleteMember = db.prepare('DELETE FROM member WHERE conversation = ? AND user = ?');
-    this.#insertUser = db.prepare('INSERT INTO user_conversation VALUES (?, ?, ?, 0)');
+    this.#insertUser = db.prepare('INSERT INTO user_conversation VALUES (?, ?, ?)');
     this.#deleteUser = db.prepare('DELETE FROM user_conversation WHERE user = ? AND conversation_id = ?');
     this.#successor = db.prepare(
-      `SELECT user FROM member WHERE conversation = ? AND user <> ? ORDER BY role = 'admin' DESC, joined_at, joined_seq, user LIMIT 1`,
+      `SELECT user, role FROM member WHERE conversation = ? AND user <> ?
+        ORDER BY role = 'owner' DESC, role = 'admin' DESC, joined_seq, joined_place LIMIT 1`,
     );
   }
 
@@ -112,18 +114,15 @@ export class Conversations {
     return member ?? undefined;
   }
 
-  /** The cursors of a newcomer start at `seq`, the event that lets them in. */
-  addMember(conversation: ConversationState, userId: UserId, role: Role, at: number, seq: number): void {
-    this.#insertMember.run(conversation.n, userId, role, at, seq, seq, conversation.messages, seq);
-    this.#insertUser.run(userId, conversation.id, conversation.n);
-    this.#keepMember(conversation, userId, {
-      role,
-      readSeq: seq,
-      readMessages: conversation.messages,
-      deliveredSeq: seq,
-      changed: false,
-    });
-    conversation.memberCount++;
+  /** The cursors of newcomers start at `seq`, the event that lets them in. */
+  addMembers(conversation: ConversationState, members: readonly MemberRef[], at: number, seq: number): void {
+    const { n, id, messages } = conversation;
+    for (const [place, { userId, role }] of members.entries()) {
+      this.#insertMember.run(n, userId, role, at, seq, seq, messages, seq, place);
+      this.#insertUser.run(userId, id, n);
+      this.#keepMember(conversation, userId, { role, readSeq: seq, readMessages: messages, deliveredSeq: seq, changed: false });
+    }
+    conversation.memberCount += members.length;
     this.touch(conversation);
   }
 
@@ -144,9 +143,10 @@ export class Conversations {
     if (member !== undefined) member.role = role;
   }
 
-  /** Who owns a group after its owner: the longest-standing admin, else member. */
+  /** Who owns a group after its owner: the longest-standing admin, else member, by the order of joining. Nobody while there is another owner. */
   successor(conversation: ConversationState, leaving: UserId): UserId | undefined {
-    return this.#successor.get(conversation.n, leaving)?.['user'] as UserId | undefined;
+    const row = this.#successor.get(conversation.n, leaving);
+    return row === undefined || row['role'] === 'owner' ? undefined : (row['user'] as UserId);
   }
 
   /** The conversation's row is to be written at the end of the transaction. */

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { KEY_DAY_MS, KEY_MARGIN_MS } from '../../engine.ts';
 import type { ConversationState } from './conversations.ts';
 
-const DAY_MS = 24 * 60 * 60_000;
 /** Rows one transaction prunes at most. */
 const PRUNE_ROWS = 1000;
 
@@ -14,7 +14,7 @@ export class Dedupe {
   readonly #insert: StatementSync;
   readonly #oldest: StatementSync;
   readonly #prune: StatementSync;
-  #newestDay = 0;
+  #newest = 0;
   #oldestDay: number | undefined;
 
   constructor(db: DatabaseSync) {
@@ -36,9 +36,9 @@ export class Dedupe {
 
   insert(conversation: ConversationState, actorId: string, clientMessageId: string, at: number, seq: number): void {
     const day = dayOf(at);
-    if (day > this.#newestDay) {
-      this.#newestDay = day;
-      this.#oldestDay = undefined;
+    if (at > this.#newest) {
+      if (keptFrom(at) > keptFrom(this.#newest)) this.#oldestDay = undefined;
+      this.#newest = at;
     }
     this.#insert.run(day, conversation.n, actorId, clientMessageId, seq);
   }
@@ -50,14 +50,19 @@ export class Dedupe {
 
   /** Drops some keys of days that have passed; called once a transaction. */
   prune(): void {
-    const keepFrom = this.#newestDay - 1;
+    const keepFrom = keptFrom(this.#newest);
     if (this.#oldestDay !== undefined && this.#oldestDay >= keepFrom) return;
-    if (this.#newestDay === 0) return;
+    if (this.#newest === 0) return;
     const { changes } = this.#prune.run(keepFrom);
     if (Number(changes) < PRUNE_ROWS) this.#oldestDay = Number(this.#oldest.get()?.['day'] ?? keepFrom);
   }
 }
 
+/** The oldest day on which a key still counts, also for a clock that is behind at midnight. */
+function keptFrom(at: number): number {
+  return dayOf(at - KEY_MARGIN_MS) - 1;
+}
+
 function dayOf(at: number): number {
-  return Math.floor(at / DAY_MS);
+  return Math.floor(at / KEY_DAY_MS);
 }

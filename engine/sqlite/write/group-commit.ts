@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { ChatError } from '../../../shared/errors.ts';
-import type { StoreLimits } from '../../engine.ts';
+import { FORGET_ACTIVE_MS, type StoreLimits } from '../../engine.ts';
 import type { CommandRequest, StoreResult } from '../../store.ts';
 import { confirmActivation } from '../commands/activation.ts';
 import type { CommandContext } from '../commands/context.ts';
@@ -20,6 +20,7 @@ export class GroupCommit {
   readonly #sessions: SessionWrites;
   readonly #keys: KeyWrites;
   readonly #recordActivation: StatementSync;
+  readonly #forgetActivations: StatementSync;
   readonly #ping: StatementSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
@@ -32,8 +33,9 @@ export class GroupCommit {
     this.#sessions = new SessionWrites(db);
     this.#keys = new KeyWrites(db);
     this.#recordActivation = db.prepare(
-      'UPDATE user_conversation SET active_until = max(active_until, ?1) WHERE user = ?2 AND conversation_id = ?3',
+      `INSERT INTO active_conversation VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET active_until = max(active_until, excluded.active_until)`,
     );
+    this.#forgetActivations = db.prepare('DELETE FROM active_conversation WHERE user = ? AND active_until < ?');
     this.#ping = db.prepare('UPDATE health SET pings = pings + 1');
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
@@ -119,8 +121,7 @@ export class GroupCommit {
       case 'execute':
         return this.#execute(job.requests);
       case 'recordActivation':
-        for (const userId of job.userIds) this.#recordActivation.run(job.until, userId, job.conversationId);
-        return undefined;
+        return this.#record(job);
       case 'confirmActivation':
         return this.#confirmActivation(job);
       case 'createSession':
@@ -149,6 +150,15 @@ export class GroupCommit {
       else packed.push(0, result);
     }
     return packed;
+  }
+
+  #record({ conversationId, userIds, until }: JobArguments['recordActivation']): undefined {
+    const conversation = this.#context.conversations.find(conversationId);
+    if (conversation === undefined) return;
+    for (const userId of userIds) {
+      this.#recordActivation.run(userId, conversation.n, until);
+      this.#forgetActivations.run(userId, until - FORGET_ACTIVE_MS);
+    }
   }
 
   #confirmActivation({ conversationId, until, listedThrough, epoch }: JobArguments['confirmActivation']): number {
