@@ -39,11 +39,14 @@ interface Ready {
 export class Executor {
   readonly #log: ConversationLog;
   readonly #limits: ChatLimits;
+  readonly #report: (error: unknown) => void;
   readonly #queues = new ConversationQueues();
 
-  constructor(log: ConversationLog, limits: ChatLimits) {
+  /** @param report is told what went wrong that no rule foresees; who asked learns only that something did */
+  constructor(log: ConversationLog, limits: ChatLimits, report: (error: unknown) => void = () => {}) {
     this.#log = log;
     this.#limits = limits;
+    this.#report = report;
   }
 
   /**
@@ -62,7 +65,11 @@ export class Executor {
         left -= 1;
         if (left === 0) resolve();
       };
-      this.#begin({ ...request, limits: this.#limits }, give, together);
+      try {
+        this.#begin({ ...request, limits: this.#limits }, give, together);
+      } catch (error) {
+        give(this.#unforeseen(error));
+      }
     }
     this.#commitTogether(together);
     await promise;
@@ -114,9 +121,15 @@ export class Executor {
       if (outcome.status === 'exists') void this.#existing(asked).then(give);
       else give(resultOf(asked, plan, outcome) ?? failed(new ChatError('CHAT_ERR_INTERNAL')));
     };
-    void this.#log.commit(commits, take).then((outcomes) => {
-      for (const [n, outcome] of outcomes.entries()) take(n, outcome);
-    });
+    this.#log.commit(commits, take).then(
+      (outcomes) => {
+        for (const [n, outcome] of outcomes.entries()) take(n, outcome);
+      },
+      (error: unknown) => {
+        const { error: body } = this.#unforeseen(error, 'CHAT_ERR_UNAVAILABLE');
+        for (let n = 0; n < list.length; n++) take(n, { status: 'failed', error: body });
+      },
+    );
   }
 
   async #decide(rule: Extract<Rule<CommandOp>, { wants: unknown }>, asked: Asked): Promise<ExecutorResult> {
@@ -135,7 +148,7 @@ export class Executor {
       }
       return failed(new ChatError('CHAT_ERR_OVERLOADED'));
     } catch (error) {
-      return failed(ChatError.from(error, 'CHAT_ERR_INTERNAL'));
+      return this.#unforeseen(error);
     }
   }
 
@@ -167,8 +180,14 @@ export class Executor {
       }
       return repeated(asked, stateOf(facts), 1, first.text);
     } catch (error) {
-      return failed(ChatError.from(error, 'CHAT_ERR_INTERNAL'));
+      return this.#unforeseen(error);
     }
+  }
+
+  /** The result of what was thrown: a `ChatError` says itself what it is. */
+  #unforeseen(error: unknown, code: 'CHAT_ERR_INTERNAL' | 'CHAT_ERR_UNAVAILABLE' = 'CHAT_ERR_INTERNAL'): CommandFailed {
+    if (!(error instanceof ChatError)) this.#report(error);
+    return failed(ChatError.from(error, code));
   }
 }
 

@@ -176,3 +176,20 @@ test('processes that change the same members at once agree: one owner, no more m
   );
   await fc.assert(property, { seed: 3, numRuns: 300 });
 });
+
+test('a reaction, and whatever else can be taken back, is not sent to the engine again when nobody knows whether it was carried out', async () => {
+  const log = new SlowLog(new MemoryConversationLog());
+  const executor = new Executor(log, DEFAULT_LIMITS);
+  await executor.execute([request(CREATE), request(send(1))]);
+  const repeatable = async (command: object) => {
+    await executor.execute([request(other({ seq: 2, ...command }))]);
+    return log.commits.at(-1)?.[0]?.repeatable;
+  };
+  assert.equal(await repeatable({ op: 'reaction.add', emoji: 'A' }), false);
+  assert.equal(await repeatable({ op: 'reaction.remove', emoji: 'A' }), false);
+  assert.equal(await repeatable({ op: 'typing', active: true }), false);
+  assert.equal(await repeatable({ op: 'message.edit', text: 'new' }), false);
+  assert.equal(await repeatable({ op: 'message.send', clientMessageId: 'm', text: 'text' }), true);
+  assert.equal(await repeatable({ op: 'message.delete' }), true);
+  assert.equal(await repeatable({ op: 'receipt.read' }), true);
+});
