@@ -3,7 +3,9 @@ import { DEFAULT_LIMITS } from '../../engine/engine.ts';
 import { openEmbedded } from '../helpers/engine.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { busContract } from './bus-contract.ts';
+import { conversationLogContract } from './conversation-log-contract.ts';
 import type { ContractEngine, OpenOptions } from './kit.ts';
+import type { LogEngine } from './log/kit.ts';
 import { storeContract } from './store-contract.ts';
 
 async function open(t: TestContext, options: OpenOptions = {}): Promise<ContractEngine> {
@@ -22,5 +24,11 @@ async function open(t: TestContext, options: OpenOptions = {}): Promise<Contract
   };
 }
 
+async function openLog(t: TestContext): Promise<LogEngine> {
+  const clock = new ManualClock();
+  return { ...(await openEmbedded(t, { clock })), clock };
+}
+
+conversationLogContract('embedded', openLog);
 storeContract('embedded', open, { shared: false });
 busContract('embedded', open, { shared: false });
