@@ -50,3 +50,8 @@ export const ReadState = Type.Object(
   { description: 'How far a member has read and received', examples: [{ userId: 'bob', readSeq: 40, deliveredSeq: 42 }] },
 );
 export type ReadState = Static<typeof ReadState>;
+
+/** Whether a conversation of this kind is one of two users, each the other's `peerId`. */
+export function hasPeer(kind: ConversationKind): boolean {
+  return kind === 'direct';
+}

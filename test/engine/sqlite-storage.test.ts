@@ -188,12 +188,12 @@ test('a write thread that dies tells its callers to try again, and is replaced',
   const { engine } = await openKit(t);
   await engine.close();
   const published: string[] = [];
-  const data = { path: join(engine.dataDir, DATABASE_FILE), limits: DEFAULT_LIMITS };
+  const data = { path: join(engine.dataDir, DATABASE_FILE), feedDays: 7 };
   const writer = new Writer(data, { publish: (topic) => published.push(topic), restartMs: 0 });
   t.after(() => writer.close());
   await writer.open();
   const unavailable = { code: 'CHAT_ERR_STORE_UNAVAILABLE' };
-  const killed = writer.submit({ job: 'execute', requests: { length: 1 } as never });
+  const killed = writer.submit({ job: 'commit', commits: { length: 1 } as never });
   const beside = writer.submit({ job: 'ping' });
   await assert.rejects(killed, unavailable);
   await assert.rejects(beside, unavailable);
