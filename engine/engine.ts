@@ -1,11 +1,15 @@
 import type { Clock } from '../shared/service/clock.ts';
 import { CLOCK_SKEW_MS } from '../shared/service/clock.ts';
 import type { Bus } from './bus.ts';
+import type { ConversationLog } from './conversation-log.ts';
+import type { Feed } from './feed.ts';
 import type { Store } from './store.ts';
 
-/** A store and a bus that belong together: what the store appends it publishes on the bus. */
+/** A log, its feed, a store and a bus that belong together: what the log appends is in the feed, and published on the bus. */
 export interface Engine {
   readonly kind: 'embedded' | 'redis';
+  readonly log: ConversationLog;
+  readonly feed: Feed;
   readonly store: Store;
   readonly bus: Bus;
   close(): Promise<void>;
@@ -27,9 +31,11 @@ export interface StoreLimits {
   groupMaxMembers: number;
   /** Receipts are published only in conversations up to this size. */
   receiptMaxMembers: number;
+  /** Days for which the feed keeps its pointers. */
+  feedDays: number;
 }
 
-export const DEFAULT_LIMITS: StoreLimits = { groupMaxMembers: 5000, receiptMaxMembers: 100 };
+export const DEFAULT_LIMITS: StoreLimits = { groupMaxMembers: 5000, receiptMaxMembers: 100, feedDays: 7 };
 
 /** The variables an engine reads; a service's whole config has them. */
 export interface EngineConfig {
@@ -43,6 +49,7 @@ export interface EngineConfig {
   REDIS_KEY_PREFIX?: string | undefined;
   GROUP_MAX_MEMBERS?: number | undefined;
   RECEIPT_MAX_MEMBERS?: number | undefined;
+  FEED_DAYS?: number | undefined;
 }
 
 /** Where an engine tells what an operator should know; pino and Fastify loggers fit. */
@@ -59,7 +66,7 @@ export interface EngineOptions {
   /** Open the embedded data beside a running server: sessions and keys only, no lock, and a bus of its own. For administration. */
   shareData?: boolean;
   clock?: Clock;
-  /** Default: GROUP_MAX_MEMBERS and RECEIPT_MAX_MEMBERS of the config, then DEFAULT_LIMITS. */
+  /** Default: GROUP_MAX_MEMBERS, RECEIPT_MAX_MEMBERS and FEED_DAYS of the config, then DEFAULT_LIMITS. */
   limits?: Partial<StoreLimits>;
   log?: EngineLog;
 }
@@ -69,5 +76,6 @@ export function resolveLimits(config: EngineConfig, options: EngineOptions): Sto
   return {
     groupMaxMembers: options.limits?.groupMaxMembers ?? config.GROUP_MAX_MEMBERS ?? DEFAULT_LIMITS.groupMaxMembers,
     receiptMaxMembers: options.limits?.receiptMaxMembers ?? config.RECEIPT_MAX_MEMBERS ?? DEFAULT_LIMITS.receiptMaxMembers,
+    feedDays: options.limits?.feedDays ?? config.FEED_DAYS ?? DEFAULT_LIMITS.feedDays,
   };
 }
