@@ -51,59 +51,10 @@ export interface StoreOk extends CommandOk {
 }
 export type StoreResult = StoreOk | CommandFailed;
 
+/** Reads of conversations, and the indexes of users. What changes a conversation is a commit: see `conversation-log.ts`. */
 export interface ConversationStore {
-  /**
-   * Carries out commands and publishes their events on the conversation's topic, in seq order. A result resolves once its event is
-   * durable; the event itself may be heard before that (on Redis it is published with the append, replicas confirm after), so only the
-   * result is the ack. Each command is atomic on its own: membership and role check, idempotency check, next seq, append. One fails without touching the others.
-   * Results stand in the order of the requests, and so do the effects of commands on one conversation.
-   *
-   * `CommandFailed` codes: CONVERSATION_NOT_FOUND, NOT_MEMBER, FORBIDDEN, NOT_YOUR_MESSAGE, MESSAGE_NOT_FOUND, DIRECT_FIXED,
-   * LIMIT, IDEMPOTENCY_MISMATCH, STORE_UNAVAILABLE, NOT_DURABLE (each with the CHAT_ERR_ prefix).
-   *
-   * What every adapter must do, by op:
-   * - `message.send`: a known `(actorId, clientMessageId)` answers the first result with `duplicate`. `replyTo` must be a
-   *   message.created event. Moves the actor's read and delivered cursors to the new seq, without a receipt.
-   * - `message.edit`: the actor is its sender (else NOT_YOUR_MESSAGE) and it is not deleted (else MESSAGE_NOT_FOUND); metadata left out
-   *   stays as it is; the same text and metadata again writes nothing.
-   * - `message.delete`: the actor is its sender, or owner or admin (else FORBIDDEN); its content, the texts of its edits in the log and its
-   *   reactions are erased from storage; twice writes nothing.
-   * - `reaction.add` / `reaction.remove`: a state that already holds writes nothing; at most 20 different emoji a message (LIMIT); a deleted
-   *   message takes none (MESSAGE_NOT_FOUND).
-   * - `receipt.read` / `receipt.delivered`: never back, and a seq past the head counts as the head; publish a `receipt` frame if it moved
-   *   (read implies delivered; one frame, of the kind asked for). Answer no seq.
-   * - `typing`: membership check, publishes a `typing` frame, stores nothing.
-   * - `conversation.create`: an existing id answers as `duplicate` without change if the actor is a member, else IDEMPOTENCY_MISMATCH. Appends `member.added`.
-   *   `members` names everyone, the actor too. More than the limit of a group: LIMIT.
-   * - `conversation.update`: owner or admin of a group. `member.add`: owner or admin; only owners grant admin, nobody grants owner; present
-   *   members are skipped; a newcomer's read and delivered cursors start at the event that let them in. `member.remove`: oneself (leave), or
-   *   owner over all, admin over members; one who is no member: nothing is written; when the owner leaves, the longest-standing
-   *   admin, else member, becomes owner (a `conversation.updated` with `roles` precedes the removal). `member.role`: owner only; giving
-   *   `owner` away makes the giver admin; the owner cannot step down otherwise (FORBIDDEN); one who is no member: NOT_MEMBER.
-   * - In a direct conversation `conversation.update` and all of `member.*` fail with DIRECT_FIXED.
-   *
-   * An append (and a receipt or typing that is published) at a time `at` of which less than half of the last confirmed activation is left
-   * returns `activation`: `from` is its own seq while the conversation is still active, and the first seq appended since it became inactive after that.
-   * `conversation.create` and `member.add` always do. A duplicate whose activation was never confirmed does too,
-   * and so does a command that finds its state to hold already while something is unnotified.
-   * Put as state: a conversation has `activeUntil` (last confirmed) and `notifyFrom` (0 for none). An append while inactive, and any
-   * member.add, sets `notifyFrom` to its seq if it is 0. `activation` is returned when `notifyFrom` is set or less than half is left,
-   * with `from = notifyFrom`, else its own seq (receipt, typing: head + 1). A confirmed activation clears `notifyFrom`, unless someone
-   * was let in after its `through`.
-   *
-   * `each` may be called with a result, and the place of its request, as soon as it is there: one part of the storage that is slow must not
-   * hold up the answers of the others. What it was not called with is in the results.
-   */
-  execute(requests: readonly CommandRequest[], each?: (place: number, result: StoreResult) => void): Promise<StoreResult[]>;
-
   /** Writes down for each user that the conversation is active until then. Idempotent; a later time wins. */
   recordActivation(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void>;
-  /**
-   * All members know whom a listing made after `activation` was answered names: appends before half of this activation is over return no `activation` any
-   * more, and it resolves with 0. Not so when someone was let in after `activation.listedThrough`: that listing may lack a member, and it resolves with the
-   * seq that let it in, which is a good `through` for the next listing. An activation of another epoch than the log's changes nothing and is 0.
-   */
-  confirmActivation(conversationId: ConversationId, activation: Activation): Promise<number>;
   /**
    * The user's conversations active at `now`, with their heads and the seq each activation period began with (the `from` of the activation that
    * was confirmed when it was inactive; a gateway that lost a 'activated' message joins there).
@@ -156,8 +107,6 @@ export interface ConversationStore {
   ): Promise<{ conversations: Conversation[]; hasMore: boolean }>;
   /** Members in order of user id; empty for an unknown conversation. */
   members(conversationId: ConversationId, page: { after?: UserId; limit: number }): Promise<{ members: Member[]; hasMore: boolean }>;
-  /** Which of these users are members. */
-  membersAmong(conversationId: ConversationId, userIds: readonly UserId[]): Promise<UserId[]>;
   reads(conversationId: ConversationId): Promise<ReadState[]>;
   /** Which of these users share a conversation with the first. */
   acquainted(userId: UserId, otherIds: readonly UserId[]): Promise<UserId[]>;
