@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import slotOf from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
-import { slotOf } from '../../engine/redis/slot.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import { newEventId } from '../../shared/ids.ts';
 import { topics } from '../../shared/topics.ts';

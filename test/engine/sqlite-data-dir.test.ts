@@ -93,7 +93,7 @@ test('lets nobody else on the machine read the data, whoever made the folder', a
   }
 });
 
-test('refuses data of a newer version, and lets nothing upgrade older data beside a server', async (t) => {
+test('refuses data of a newer version and of an older layout in one line', async (t) => {
   const { dataDir, close } = await openEmbedded(t);
   await close();
   setVersion(dataDir, 999);
@@ -101,7 +101,7 @@ test('refuses data of a newer version, and lets nothing upgrade older data besid
   await assert.rejects(openEmbedded(t, { dataDir, shareData: true }), oneLine(/newer version/));
   // The lock was let go of.
   setVersion(dataDir, 1);
-  await openEmbedded(t, { dataDir });
+  await assert.rejects(openEmbedded(t, { dataDir }), oneLine(/^DATA_DIR holds data of an older layout/));
 });
 
 test('says in one line that a folder cannot be made or a database cannot be read', async (t) => {
