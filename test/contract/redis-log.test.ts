@@ -12,7 +12,5 @@ if (redisAvailable('the contract of the log, on a standalone server and on a clu
   after(() => Promise.all([server.stop(), cluster.stop()]));
 
   conversationLogContract('redis, standalone', (t) => openContractEngine(t, { REDIS_URL: server.url }));
-  conversationLogContract('redis, cluster', (t) =>
-    openContractEngine(t, { REDIS_CLUSTER_URLS: cluster.urls, REDIS_MIN_REPLICA_ACKS: 1 }),
-  );
+  conversationLogContract('redis, cluster', (t) => openContractEngine(t, { REDIS_CLUSTER_URLS: cluster.urls, REDIS_MIN_REPLICA_ACKS: 1 }));
 }

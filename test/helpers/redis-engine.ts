@@ -18,7 +18,11 @@ export async function openForTest(
 }
 
 /** What the contract suites open: an engine on data of its own, on servers that other tests use too. */
-export async function openContractEngine(t: TestContext, config: EngineConfig, options: OpenOptions = {}): Promise<ContractEngine & LogEngine> {
+export async function openContractEngine(
+  t: TestContext,
+  config: EngineConfig,
+  options: OpenOptions = {},
+): Promise<ContractEngine & LogEngine> {
   const clock = new ManualClock();
   const own = { REDIS_KEY_PREFIX: `t${randomBytes(6).toString('hex')}:`, ...config };
   const open = () => openForTest(t, own, { clock, ...options });
