@@ -1,4 +1,3 @@
-import type { Command, CommandFailed, CommandOk } from '../shared/commands.ts';
 import type { Conversation, Member, ReadState } from '../shared/conversations.ts';
 import type {
   ActiveConversation,
@@ -23,35 +22,7 @@ export interface Store extends ConversationStore, SessionStore, KeyStore {
   close(): Promise<void>;
 }
 
-/** A command with what messaging adds before it reaches the store. */
-export interface CommandRequest {
-  command: Command;
-  /** Id of the event it may make. */
-  eventId: string;
-  /** Time of the command, Unix ms: stamps the event and decides whether the conversation is active. */
-  at: number;
-}
-
-/** The conversation was inactive, or will be soon: tell its members before the ack (see `ActivationNotifier` in messaging). */
-export interface Activation {
-  epoch: Epoch;
-  /** First seq not covered by a confirmed activation. */
-  from: number;
-  /** The new time of becoming inactive, Unix ms. */
-  until: number;
-  /** A seq the log had reached by now: members let in up to it are in every listing made from here on. */
-  listedThrough: number;
-}
-
-export interface StoreOk extends CommandOk {
-  activation?: Activation;
-  /** Users this command let in or put out; they are told on their own topics. */
-  added?: UserId[];
-  removed?: UserId[];
-}
-export type StoreResult = StoreOk | CommandFailed;
-
-/** Reads of conversations, and the indexes of users. What changes a conversation is a commit: see `conversation-log.ts`. */
+/** Reads of conversations, and the users' indexes of them. What is written goes through `ConversationLog`. */
 export interface ConversationStore {
   /** Writes down for each user that the conversation is active until then. Idempotent; a later time wins. */
   recordActivation(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void>;

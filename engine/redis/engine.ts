@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { systemClock } from '../../shared/service/clock.ts';
 import { ConfigError } from '../../shared/service/config.ts';
-import { type Engine, type EngineConfig, type EngineOptions, resolveLimits } from '../engine.ts';
+import { DEFAULT_FEED_DAYS, type Engine, type EngineConfig, type EngineOptions } from '../engine.ts';
 import { RedisBus } from './bus.ts';
 import { Caller } from './caller.ts';
 import { checkServer, connect, describeServers, makeClient } from './connect.ts';
@@ -90,7 +90,7 @@ export async function openRedisEngine(config: EngineConfig, options: RedisEngine
   return {
     kind: 'redis',
     client,
-    log: new RedisConversationLog({ caller, keys, clock, feedDays: resolveLimits(config, options).feedDays }),
+    log: new RedisConversationLog({ caller, keys, clock, feedDays: options.feedDays ?? config.FEED_DAYS ?? DEFAULT_FEED_DAYS }),
     feed: new RedisFeed(caller, keys),
     store,
     bus,

@@ -10,6 +10,7 @@ import { topics } from '../../shared/topics.ts';
 import { parsePromText, total } from '../../tools/cluster/prom-text.ts';
 import type { ServiceProcess } from '../../tools/cluster/service-process.ts';
 import { TestCluster } from '../helpers/cluster.ts';
+import { executorOf } from '../helpers/executor.ts';
 import { redisAvailable } from '../helpers/redis-server.ts';
 import { partner } from '../helpers/system-process.ts';
 import { TcpProxy } from '../helpers/tcp-proxy.ts';
@@ -220,13 +221,14 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
     const ACTIVE = 5;
     const engine = await openEngine({ REDIS_CLUSTER_URLS: cluster.redis.urls });
     t.after(() => engine.close());
+    const executor = executorOf(engine);
     const longAgo = Date.now() - 24 * 3_600_000;
     const curve: { memberships: number; subscriptions: number; activations: number; liveMs: number }[] = [];
     for (const memberships of [10, 100, 1000]) {
       const userId = `member-of-${memberships}`;
       const ids = Array.from({ length: memberships }, (_, i) => `g-inactive${memberships}-${String(i).padStart(6, '0')}`.padEnd(24, '0'));
       for (let at = 0; at < ids.length; at += 100) {
-        const results = await engine.store.execute(
+        const results = await executor.execute(
           ids.slice(at, at + 100).map((conversationId) => ({
             command: {
               ...{ op: 'conversation.create', conversationId, actorId: 'judy', kind: 'group', title: 'Quiet' },
@@ -241,7 +243,7 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
         // Everyone was told of them then, and they have been inactive since.
         for (const result of results) {
           assert.ok(result.ok && result.activation !== undefined);
-          await engine.store.confirmActivation(result.conversationId, result.activation);
+          await executor.confirmActivation(result.conversationId, result.activation);
         }
       }
       const say = (conversationId: string) => rest.call('POST', `/conversations/${conversationId}/messages`, { text: 'Hello' }, 'judy');

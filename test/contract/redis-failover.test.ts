@@ -174,7 +174,7 @@ if (redisAvailable('what a failover of the cluster does to writers and readers')
       assert.ok(lost && leaders.some((leader) => leader !== lost));
       await (await cluster.replicaOf(lost)).kill();
       await lost.kill();
-      const results = await kit.store.execute(
+      const results = await kit.executor.execute(
         rooms.map((room) => ({
           command: { op: 'message.send', conversationId: room.id, actorId: 'ana', clientMessageId: 'm', text: 'text' },
           eventId: newEventId(),

@@ -8,7 +8,10 @@ if (redisAvailable('whether a store of another layout is refused')) {
     const server = await startRedis(t);
     const config = { REDIS_URL: server.url, REDIS_KEY_PREFIX: 'old:' };
     await server.admin.hset('old:{keys}:signing', 'kid', '{}');
-    await assert.rejects(openForTest(t, config), { name: 'ConfigError', message: /another version of Connect Chat: [^\n]*REDIS_KEY_PREFIX$/ });
+    await assert.rejects(openForTest(t, config), {
+      name: 'ConfigError',
+      message: /another version of Connect Chat: [^\n]*REDIS_KEY_PREFIX$/,
+    });
     assert.deepEqual(await server.admin.keys('old:*'), ['old:{keys}:signing'], 'and left as it is');
     await openForTest(t, { ...config, REDIS_KEY_PREFIX: 'new:' });
   });

@@ -3,11 +3,11 @@ import { readdir, readFile, watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { DEFAULT_LIMITS, type EngineLog } from '../../engine/engine.ts';
+import type { EngineLog } from '../../engine/engine.ts';
 import type { EmbeddedOptions } from '../../engine/sqlite/engine.ts';
 import { DATABASE_FILE } from '../../engine/sqlite/schema.ts';
 import { Writer } from '../../engine/sqlite/writer.ts';
-import type { CommandRequest } from '../../engine/store.ts';
+import type { CommandRequest } from '../../messaging/executor.ts';
 import { newEventId } from '../../shared/ids.ts';
 import { topics } from '../../shared/topics.ts';
 import { codes, Kit, range } from '../contract/kit.ts';
@@ -116,8 +116,8 @@ test('a command that fails as nobody foresaw fails alone', async (t) => {
   });
   const good = (i: number) => request({ op: 'message.send', clientMessageId: `m-${i}`, text: `text ${i}` });
   const [results, other] = await Promise.all([
-    kit.store.execute([good(1), request({ op: 'no.such.op' }), good(2)]),
-    kit.store.execute([good(3)]),
+    kit.executor.execute([good(1), request({ op: 'no.such.op' }), good(2)]),
+    kit.executor.execute([good(3)]),
   ]);
   assert.deepEqual(codes(results), ['ok', 'CHAT_ERR_INTERNAL', 'ok']);
   assert.deepEqual(codes(other), ['ok']);
@@ -138,7 +138,7 @@ test('a caller beyond 50,000 waiting commands is told to slow down, and the othe
       at: kit.clock.now(),
     }),
   );
-  const outcomes = await Promise.all(range(1, 51).map(async () => new Set(codes(await kit.store.execute(batch)))));
+  const outcomes = await Promise.all(range(1, 51).map(async () => new Set(codes(await kit.executor.execute(batch)))));
   assert.deepEqual(
     outcomes.map((outcome) => [...outcome].join()),
     [...Array(50).fill('ok'), 'CHAT_ERR_OVERLOADED'],
@@ -164,7 +164,7 @@ test('idempotency keys older than two days are pruned in small steps', async (t)
     return Number(row?.['count']);
   };
   const sendMany = async (count: number) => {
-    await kit.store.execute(
+    await kit.executor.execute(
       range(1, count).map((i) => ({
         command: { op: 'message.send', conversationId: room.id, actorId: 'ana', clientMessageId: newEventId(), text: `text ${i}` },
         eventId: newEventId(),
@@ -188,12 +188,12 @@ test('a write thread that dies tells its callers to try again, and is replaced',
   const { engine } = await openKit(t);
   await engine.close();
   const published: string[] = [];
-  const data = { path: join(engine.dataDir, DATABASE_FILE), limits: DEFAULT_LIMITS };
+  const data = { path: join(engine.dataDir, DATABASE_FILE), feedDays: 7 };
   const writer = new Writer(data, { publish: (topic) => published.push(topic), restartMs: 0 });
   t.after(() => writer.close());
   await writer.open();
   const unavailable = { code: 'CHAT_ERR_STORE_UNAVAILABLE' };
-  const killed = writer.submit({ job: 'execute', requests: { length: 1 } as never });
+  const killed = writer.submit({ job: 'commit', commits: { length: 1 } as never });
   const beside = writer.submit({ job: 'ping' });
   await assert.rejects(killed, unavailable);
   await assert.rejects(beside, unavailable);

@@ -1,22 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { ChatError } from '../../../shared/errors.ts';
-import type { StoreLimits } from '../../engine.ts';
-import type { CommandRequest, StoreResult } from '../../store.ts';
-import { confirmActivation } from '../commands/activation.ts';
-import type { CommandContext } from '../commands/context.ts';
-import { carryOut } from '../commands/index.ts';
-import { Conversations } from './conversations.ts';
-import { Dedupe } from './dedupe.ts';
-import type { GroupReply, Job, JobArguments, JobReply, PackedResults } from './jobs.ts';
+import type { Commit, CommitOutcome } from '../../conversation-log.ts';
+import { Commits } from './commits.ts';
+import { type GroupReply, type Job, type JobReply, type PackedOutcomes, pack } from './jobs.ts';
 import { KeyWrites } from './keys.ts';
-import { Log } from './log.ts';
-import { Reactions } from './reactions.ts';
 import { SessionWrites } from './sessions.ts';
 
 /** Carries out jobs, many in one transaction, so that they share the wait for the disk. */
 export class GroupCommit {
   readonly #db: DatabaseSync;
-  readonly #context: CommandContext;
+  readonly #commits: Commits;
   readonly #sessions: SessionWrites;
   readonly #keys: KeyWrites;
   readonly #recordActivation: StatementSync;
@@ -24,11 +17,9 @@ export class GroupCommit {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
 
-  constructor(db: DatabaseSync, limits: StoreLimits) {
+  constructor(db: DatabaseSync, feedDays: number) {
     this.#db = db;
-    const conversations = new Conversations(db);
-    const log = new Log(db, conversations);
-    this.#context = { conversations, log, dedupe: new Dedupe(db), reactions: new Reactions(db), limits };
+    this.#commits = new Commits(db, feedDays);
     this.#sessions = new SessionWrites(db);
     this.#keys = new KeyWrites(db);
     this.#recordActivation = db.prepare(
@@ -41,10 +32,7 @@ export class GroupCommit {
 
   /** Whether content was erased since this was last asked, so that older copies of its pages must go. */
   takeErased(): boolean {
-    const { log } = this.#context;
-    const { erased } = log;
-    log.erased = false;
-    return erased;
+    return this.#commits.takeErased();
   }
 
   /**
@@ -62,36 +50,33 @@ export class GroupCommit {
   }
 
   #transaction(jobs: readonly Job[]): GroupReply {
-    const { conversations, log, dedupe } = this.#context;
-    log.published = [];
+    this.#commits.published = [];
     this.#begin.run();
     const replies: JobReply[] = [];
     for (const job of jobs) replies.push({ value: this.#carryOut(job) });
-    dedupe.prune();
-    conversations.flush();
+    this.#commits.flush();
     this.#commit.run();
-    conversations.trim();
-    return { replies, published: log.published };
+    this.#commits.trim();
+    return { replies, published: this.#commits.published };
   }
 
   #undo(): void {
-    this.#context.conversations.clear();
-    this.#context.dedupe.reset();
+    this.#commits.reset();
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
   }
 
   #oneByOne(jobs: readonly Job[]): GroupReply {
     const group: GroupReply = { replies: [], published: [] };
     for (const job of jobs) {
-      if (job.job !== 'execute') {
+      if (job.job !== 'commit') {
         group.replies.push(this.#alone(job, group));
         continue;
       }
-      const packed: PackedResults = [];
-      for (const request of job.requests) {
-        const reply = this.#alone({ job: 'execute', requests: [request] }, group);
-        if ('value' in reply) packed.push(...(reply.value as PackedResults));
-        else packed.push(0, { ok: false, error: reply.error });
+      const packed: PackedOutcomes = [];
+      for (const commit of job.commits) {
+        const reply = this.#alone({ job: 'commit', commits: [commit] }, group);
+        if ('value' in reply) packed.push(...(reply.value as PackedOutcomes));
+        else pack(packed, { status: 'failed', error: reply.error });
       }
       group.replies.push({ value: packed });
     }
@@ -116,13 +101,13 @@ export class GroupCommit {
 
   #carryOut(job: Job): unknown {
     switch (job.job) {
-      case 'execute':
-        return this.#execute(job.requests);
+      case 'commit':
+        return this.#commitAll(job.commits);
+      case 'replaceActivation':
+        return this.#commits.replaceActivation(job.conversationId, job.epoch, job.before, job.after);
       case 'recordActivation':
         for (const userId of job.userIds) this.#recordActivation.run(job.until, userId, job.conversationId);
         return undefined;
-      case 'confirmActivation':
-        return this.#confirmActivation(job);
       case 'createSession':
         return this.#sessions.create(job);
       case 'rotateRefresh':
@@ -141,42 +126,22 @@ export class GroupCommit {
     }
   }
 
-  #execute(requests: readonly CommandRequest[]): PackedResults {
-    const packed: PackedResults = [];
-    for (const request of requests) {
-      const result = carryOut(this.#context, request);
-      if (isPlainAppend(result, request)) packed.push(result.seq, result.epoch);
-      else packed.push(0, result);
-    }
+  #commitAll(commits: readonly Commit[]): PackedOutcomes {
+    const packed: PackedOutcomes = [];
+    for (const commit of commits) pack(packed, this.#commits.carryOut(commit));
     return packed;
   }
-
-  #confirmActivation({ conversationId, until, listedThrough, epoch }: JobArguments['confirmActivation']): number {
-    const conversation = this.#context.conversations.find(conversationId);
-    return conversation?.epoch !== epoch ? 0 : confirmActivation(this.#context, conversation, until, listedThrough);
-  }
-}
-
-function isPlainAppend(result: StoreResult, request: CommandRequest): result is StoreResult & { seq: number; epoch: string } {
-  return (
-    result.ok &&
-    result.seq !== undefined &&
-    result.id === request.eventId &&
-    result.duplicate === undefined &&
-    result.activation === undefined &&
-    result.added === undefined &&
-    result.removed === undefined
-  );
 }
 
 function unavailable(jobs: readonly Job[], error: unknown): GroupReply {
   const body = new ChatError('CHAT_ERR_STORE_UNAVAILABLE').toBody();
-  const replies = jobs.map(
-    (job): JobReply =>
-      job.job === 'execute'
-        ? { value: job.requests.flatMap(() => [0, { ok: false, error: body } satisfies StoreResult]) }
-        : { error: body },
-  );
+  const failed: CommitOutcome = { status: 'failed', error: body };
+  const replies = jobs.map((job): JobReply => {
+    if (job.job !== 'commit') return { error: body };
+    const packed: PackedOutcomes = [];
+    for (const _ of job.commits) pack(packed, failed);
+    return { value: packed };
+  });
   return { replies, published: [], failure: describe(error) };
 }
 
