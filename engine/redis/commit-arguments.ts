@@ -53,8 +53,8 @@ class Encoder {
     for (const write of writes ?? []) this.#write(write);
     // Only a member has cursors.
     if (raise !== undefined && actorId === undefined) this.#impossible();
-    const flags = `${create ? 'c' : ''}${advance && actorId !== undefined ? 'a' : ''}${notify === 'always' ? 'n' : ''}`;
-    const args = [at, actorId ?? '', flags, key ?? '', feedMs, ...this.#guards];
+    const flags = `${create ? 'c' : ''}${advance && actorId !== undefined ? 'a' : ''}${notify === 'always' ? 'n' : ''}${feedMs}`;
+    const args = [at, actorId ?? '', flags, key ?? '', ...this.#guards];
     if (raise !== undefined && actorId !== undefined) args.push('raise', raise.cursor, raise.to);
     args.push(...this.#musts, ...this.#events);
     for (const arg of this.#writes) args.push(arg);
@@ -108,11 +108,11 @@ class Encoder {
   }
 
   #event(pointer: string, before: number, { kind, tail, attachTo }: NewEvent): void {
-    if (attachTo !== undefined) {
-      this.#uses(EXTRAS);
-      this.#must('exists', attachTo, before);
-    }
-    this.#events.push('event', KIND_LETTERS[kind], pointer, tail, attachTo ?? '');
+    this.#events.push(KIND_LETTERS[kind], pointer, tail);
+    if (attachTo === undefined) return;
+    this.#uses(EXTRAS);
+    this.#must('exists', attachTo, before);
+    this.#events.push('attach', attachTo);
   }
 
   #write(write: Write): void {

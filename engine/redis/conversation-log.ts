@@ -7,7 +7,7 @@ import type { Caller } from './caller.ts';
 import { commitArguments, parseEntry } from './commit-arguments.ts';
 import type { Keys } from './keys.ts';
 import type { Call } from './lane.ts';
-import { membersOf, toMembership } from './members.ts';
+import { membersOf, toMembership, toState } from './meta.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -181,26 +181,22 @@ type LoadReply = [
 ];
 
 function toFacts(wanted: Wanted, [meta, names, members, entries, attached, all]: LoadReply): Facts {
-  const [head, epoch, memberCount, membersVersion, activeUntil, activeFrom, notifyFrom, addedSeq] = meta;
+  const [headText, stateText, memberCount, membersVersion, activeFrom, addedSeq] = meta;
+  const { head, epoch, activeUntil, notifyFrom } = toState(headText ?? '', stateText ?? '');
   const fields: Record<string, string> = {};
   for (let i = 0; i + 1 < names.length; i += 2) fields[names[i] as string] = names[i + 1] as string;
   const facts: Facts = {
-    head: Number(head),
-    epoch: epoch ?? '',
+    head,
+    epoch,
     fields,
-    memberCount: Number(memberCount),
-    membersVersion: Number(membersVersion),
-    activation: {
-      activeUntil: Number(activeUntil ?? 0),
-      activeFrom: Number(activeFrom ?? 0),
-      notifyFrom: Number(notifyFrom ?? 0),
-      addedSeq: Number(addedSeq ?? 0),
-    },
+    memberCount: Number(memberCount ?? 0),
+    membersVersion: Number(membersVersion ?? 0),
+    activation: { activeUntil, activeFrom: Number(activeFrom ?? 0), notifyFrom, addedSeq: Number(addedSeq ?? 0) },
     members: new Map(present(wanted.members, members).map(([userId, value]) => [userId, toMembership(value)])),
     entries: new Map(
       present(wanted.entries, entries).map(([seq, value]) => {
         const { kind, revision, tail } = parseEntry(value);
-        return [seq, { kind, revision, text: encodeEvent(seq, epoch ?? '', tail) }];
+        return [seq, { kind, revision, text: encodeEvent(seq, epoch, tail) }];
       }),
     ),
     attached: new Map((wanted.attached ?? []).map((seq, i) => [seq, (attached[i] ?? '').split(' ').filter(Boolean).map(Number)])),

@@ -19,7 +19,7 @@ import type { Caller } from './caller.ts';
 import { parseEntry } from './commit-arguments.ts';
 import type { Keys } from './keys.ts';
 import type { Call } from './lane.ts';
-import { memberField, membersOf, toCursors, toMembership } from './members.ts';
+import { memberField, membersOf, toCursors, toMembership, toState } from './meta.ts';
 import { withTally } from './tally.ts';
 
 /** An index entry that proved untrue is forgotten only when it is older than this: the membership it announces may be on its way. */
@@ -142,7 +142,7 @@ export class RedisConversationStore implements ConversationStore {
     await this.#caller.all(
       [...seen].map(([id, seq]) => {
         const k = this.#keys.conversation(id);
-        return this.#caller.write(k.slot, 'forkIfRewound', [k.meta, k.feed, k.feedMeta], [seq]);
+        return this.#caller.write(k.slot, 'forkIfRewound', [k.meta, k.log, k.feed, k.feedMeta], [seq]);
       }),
     );
   }
@@ -157,12 +157,14 @@ export class RedisConversationStore implements ConversationStore {
     const replies = await this.#caller.all(
       ids.map((id) => {
         const { slot, meta } = this.#keys.conversation(id);
-        return plain(slot, 'HMGET', [meta, 'updatedAt', 'activeUntil', 'notifyFrom']);
+        return plain(slot, 'HMGET', [meta, 'head', 'state']);
       }),
     );
     return ids.filter((_, i) => {
-      const [updatedAt, activeUntil, notifyFrom] = (replies[i] as (string | null)[]).map(Number);
-      return (updatedAt ?? 0) >= since || (activeUntil ?? 0) > now || (notifyFrom ?? 0) > 0;
+      const [head, state] = replies[i] as (string | null)[];
+      if (head == null || state == null) return since <= 0;
+      const { updatedAt, activeUntil, notifyFrom } = toState(head, state);
+      return updatedAt >= since || activeUntil > now || notifyFrom > 0;
     });
   }
 
@@ -253,14 +255,14 @@ export class RedisConversationStore implements ConversationStore {
     const replies = await this.#caller.all(
       conversationIds.map((id) => {
         const { slot, meta } = this.#keys.conversation(id);
-        return plain(slot, 'HMGET', [meta, 'seq', 'epoch', 'activeUntil', 'notifyFrom']);
+        return plain(slot, 'HMGET', [meta, 'head', 'state']);
       }),
     );
     return conversationIds.flatMap((conversationId, i) => {
-      const [head, epoch, activeUntil, notifyFrom] = replies[i] as (string | null)[];
-      if (head == null || epoch == null) return [];
-      const activating = Number(notifyFrom) > 0 ? { activating: true as const } : {};
-      return [{ conversationId, head: Number(head), epoch, activeUntil: Number(activeUntil ?? 0), ...activating }];
+      const [headText, stateText] = replies[i] as (string | null)[];
+      if (headText == null || stateText == null) return [];
+      const { head, epoch, activeUntil, notifyFrom } = toState(headText, stateText);
+      return [{ conversationId, head, epoch, activeUntil, ...(notifyFrom > 0 ? { activating: true as const } : {}) }];
     });
   }
 

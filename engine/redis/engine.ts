@@ -78,7 +78,7 @@ export async function openRedisEngine(config: EngineConfig, options: RedisEngine
     if (fatal !== undefined) throw fatal;
     // One shard that is down keeps nobody from starting; it gets its functions when it is back.
     for (const error of failures) log?.warn({ err: error }, 'a primary is not ready');
-    await checkLayout(caller, keys, servers, log);
+    await checkLayout(caller, keys, servers);
   } catch (error) {
     await closeClient();
     throw error instanceof ConfigError ? error : refusal(servers, error as Error);

@@ -36,7 +36,7 @@ export class RedisFeed implements Feed {
 
   async #read({ slot, feed, feedMeta }: FeedKeys, after: FeedPosition | undefined, limit: number): Promise<FeedReply> {
     const args = after === undefined ? [0, '', limit] : [after.n, after.term, limit];
-    return (await this.#caller.one(this.#caller.read(slot, 'feed', [feed, feedMeta], args))) as FeedReply;
+    return (await this.#caller.one(this.#caller.read(slot, 'readFeed', [feed, feedMeta], args))) as FeedReply;
   }
 }
 

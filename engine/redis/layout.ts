@@ -1,5 +1,4 @@
 import { ConfigError } from '../../shared/service/config.ts';
-import type { EngineLog } from '../engine.ts';
 import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
 
@@ -8,16 +7,11 @@ const VERSION = '2';
 
 /**
  * Checks that what is stored was written with this layout, and writes down which one it is when the store is first used. Throws `ConfigError`
- * with one line when it was another. A store that does not answer is not checked: that keeps nobody from starting.
+ * with one line when it was another. A store that does not answer, or refuses, keeps nobody from starting; the caller logs refusals.
  */
-export async function checkLayout(caller: Caller, keys: Keys, servers: string, log: EngineLog | undefined): Promise<void> {
-  let found: (string | null)[];
-  try {
-    found = await readLayout(caller, keys);
-  } catch (error) {
-    log?.warn({ err: error }, 'the layout of the store was not checked');
-    return;
-  }
+export async function checkLayout(caller: Caller, keys: Keys, servers: string): Promise<void> {
+  const found = await readLayout(caller, keys).catch(() => undefined);
+  if (found === undefined) return;
   const [version, partitions] = found;
   if (version !== VERSION)
     throw new ConfigError(

@@ -25,7 +25,7 @@ export function makeLibrary(source: string): FunctionLibrary {
 }
 
 /** Parts of the source: the first has what the others use. */
-const PARTS = ['library.lua', 'commit.lua', 'read.lua', 'sessions.lua', 'presence.lua'];
+const PARTS = ['library.lua', 'feed.lua', 'tally.lua', 'commit.lua', 'read.lua', 'sessions.lua', 'presence.lua'];
 
 /** The source of the library this version of the program calls. */
 export const LIBRARY_SOURCE: string = PARTS.map((name) => readFileSync(new URL(`./${name}`, import.meta.url), 'utf8')).join('\n');

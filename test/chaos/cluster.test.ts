@@ -4,7 +4,9 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import WebSocket from 'ws';
 import { ChatClient, type ChatClientEvents, type WebSocketConstructor } from '../../client/index.ts';
 import { openEngine } from '../../engine/open-engine.ts';
+import { Keys } from '../../engine/redis/keys.ts';
 import { newEventId } from '../../shared/ids.ts';
+import { topics } from '../../shared/topics.ts';
 import { parsePromText, total } from '../../tools/cluster/prom-text.ts';
 import type { ServiceProcess } from '../../tools/cluster/service-process.ts';
 import { TestCluster } from '../helpers/cluster.ts';
@@ -273,9 +275,10 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
 
   /** How many of these conversations any gateway follows, as Redis sees it. */
   async function subscribed(ids: readonly string[]): Promise<number> {
-    const wanted = new Set(ids.map((id) => `{c:${id}}`));
+    const keys = new Keys('');
+    const wanted = new Set(ids.map((id) => keys.channel(topics.conversation(id))));
     const channels = await Promise.all(
-      cluster.redis.nodes.map((node) => node.admin.call('PUBSUB', 'SHARDCHANNELS', '{c:*') as Promise<string[]>),
+      cluster.redis.nodes.map((node) => node.admin.call('PUBSUB', 'SHARDCHANNELS', '{p*') as Promise<string[]>),
     );
     return new Set(channels.flat().filter((channel) => wanted.has(channel))).size;
   }

@@ -1,5 +1,5 @@
 import type { UserId } from '../../shared/primitives.ts';
-import type { Membership } from '../conversation-log.ts';
+import type { CommitState, Membership } from '../conversation-log.ts';
 
 /** How the fields of a conversation's hash begin that hold its members. */
 export const MEMBER_FIELD = 'u:';
@@ -26,4 +26,11 @@ export function toMembership(value: string): Membership {
 export function toCursors(value: string): { readSeq: number; deliveredSeq: number } {
   const [readSeq, deliveredSeq] = value.split(':');
   return { readSeq: Number(readSeq), deliveredSeq: Number(deliveredSeq) };
+}
+
+/** What the fields `head` and `state` say: library.lua says what they hold. */
+export function toState(headText: string, stateText: string): CommitState & { updatedAt: number } {
+  const [head, , updatedAt] = headText.split(' ');
+  const [epoch = '', , activeUntil, notifyFrom] = stateText.split(' ');
+  return { head: Number(head), updatedAt: Number(updatedAt), epoch, activeUntil: Number(activeUntil), notifyFrom: Number(notifyFrom) };
 }
