@@ -14,8 +14,8 @@ export interface History {
 }
 
 /**
- * Whether a log goes on from a cursor. `ok`: what follows the cursor is what its owner has missed. `reset`: the owner saw another history.
- * `ahead`: the owner saw more than there is, so the log was set back and has not forked yet, or the cursor is an invention.
+ * Whether a log goes on from a cursor. `ok`: what follows the cursor is what the client has missed. `reset`: the client saw another history.
+ * `ahead`: the client saw more than there is, so the log was set back and has not forked yet, or the cursor is an invention.
  */
 export type CursorComparison = 'ok' | 'reset' | 'ahead';
 

@@ -4,7 +4,6 @@ import type { ConversationId, Epoch } from '../../shared/primitives.ts';
 import type { ActivationState, Commit, CommitOutcome, ConversationLog, Facts, Wanted } from '../conversation-log.ts';
 import { readOrUnavailable } from './failures.ts';
 import { FactReads } from './reads/facts.ts';
-import { type PackedOutcomes, unpack } from './write/jobs.ts';
 import type { Writer } from './writer.ts';
 
 /** The log in one SQLite file: commits go to the write thread, many to a transaction; facts are read here, as they are committed. */
@@ -24,7 +23,7 @@ export class EmbeddedConversationLog implements ConversationLog {
   async commit(commits: readonly Commit[]): Promise<CommitOutcome[]> {
     if (commits.length === 0) return [];
     try {
-      return unpack(await this.#writer.change<PackedOutcomes>({ job: 'commit', commits }));
+      return await this.#writer.change<CommitOutcome[]>({ job: 'commit', commits });
     } catch (error) {
       const body = ChatError.from(error, 'CHAT_ERR_INTERNAL').toBody();
       return commits.map(() => ({ status: 'failed', error: body }));

@@ -32,7 +32,7 @@ export interface EmbeddedOptions {
   maxPages?: number;
 }
 
-/** Makes the database file if it is missing. It holds the signing keys, so it is the owner's alone, and its companions take its mode. */
+/** Makes the database file if it is missing. It holds the signing keys, so only the user of this process may read it, and its companions take its mode. */
 function makePrivate(path: string): void {
   try {
     // Never opens one that exists: closing it again would drop the locks other connections of this process hold on it.

@@ -4,6 +4,7 @@ import { ChatError } from '../../shared/errors.ts';
 import { topics } from '../../shared/topics.ts';
 import type { EngineLog } from '../engine.ts';
 import { CLOSE, type GroupReply, type Job, type JobReply, READY, type WriterData } from './write/jobs.ts';
+import { OutcomeReader } from './write/outcomes.ts';
 
 /** Commits that may wait for the disk before callers are told to slow down. */
 const MAX_WAITING = 50_000;
@@ -63,7 +64,7 @@ export class Writer {
     if (first !== READY) throw new Error('the write thread did not start');
   }
 
-  /** Resolves with the job's value once it is durable; rejects with a `ChatError`. */
+  /** Resolves with the job's value, or the outcomes of its commits, once it is durable; rejects with a `ChatError`. */
   submit<T>(job: Job): Promise<T> {
     if (this.#closed) return Promise.reject(unavailable());
     if (this.#queuedCommits >= MAX_WAITING) return Promise.reject(new ChatError('CHAT_ERR_OVERLOADED'));
@@ -143,19 +144,25 @@ export class Writer {
     return this.#queue.splice(0, length);
   }
 
-  #settle({ replies, published, failure, unforeseen }: GroupReply): void {
+  #settle({ jobs, replies, outcomes, published, failure, unforeseen }: GroupReply): void {
     this.#report(failure);
     if (unforeseen !== undefined) this.#log?.error({ failure: unforeseen }, 'a commit failed as nobody foresaw');
-    const settled = this.#underWay.splice(0, replies.length);
+    const settled = this.#underWay.splice(0, jobs);
     for (let left = settled.length; left > 0; left -= this.#posts.shift() ?? left);
     // The next group should be on its way to the disk while this one is published.
     this.#flush();
     for (let i = 0; i < published.length; i += 2) this.#publish(topics.conversation(published[i] as string), published[i + 1] as string);
-    settled.forEach((waiting, i) => {
-      const reply = replies[i] as JobReply;
-      if ('value' in reply) waiting.resolve(reply.value);
-      else waiting.reject(ChatError.fromBody(reply.error));
-    });
+    const outcomeReader = new OutcomeReader(outcomes);
+    let next = 0;
+    for (const { job, resolve, reject } of settled) {
+      if (job.job === 'commit') {
+        resolve(outcomeReader.take(job.commits.length));
+        continue;
+      }
+      const reply = replies[next++] as JobReply;
+      if ('value' in reply) resolve(reply.value);
+      else reject(ChatError.fromBody(reply.error));
+    }
     if (this.#underWay.length === 0 && this.#queue.length === 0) this.#idle?.();
   }
 

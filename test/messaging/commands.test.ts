@@ -202,6 +202,14 @@ test('a store that fails gives each command a temporary error, and no stack', as
   assert.equal(built.app.messagingMetrics.storeErrors, 1);
 });
 
+test('a group is as large as the operator allows', async (t) => {
+  const built = await build(t, { config: { GROUP_MAX_MEMBERS: 2 } });
+  const create = (memberIds: string[]) => built.post('conversations/create', { actorId: 'ana', kind: 'group', memberIds });
+  assert.equal((await create(['bob'])).status, 200);
+  const { status, body } = await create(['bob', 'cid']);
+  assert.deepEqual([status, body.error.code], [422, 'CHAT_ERR_LIMIT']);
+});
+
 test('commands cannot make a direct conversation under another id than that of its pair', async (t) => {
   const built = await build(t);
   const members = [

@@ -16,14 +16,12 @@ export class Dedupe {
   readonly #oldest: Query<{ day: 'integer?' }>;
   readonly #prune: StatementSync;
   #newestAt = 0;
+  /** No key is older; undefined while there may be keys to prune. */
   #oldestDay: number | undefined;
 
   constructor(db: DatabaseSync) {
-    this.#find = new Query(
-      db,
-      { seq: 'integer' },
-      'SELECT seq FROM dedupe WHERE day IN (?1, ?2, ?3) AND conversation = ?4 AND actor = ?5 AND key = ?6',
-    );
+    const one = 'day = ? AND conversation = ? AND actor = ? AND key = ?';
+    this.#find = new Query(db, { seq: 'integer' }, `SELECT seq FROM dedupe WHERE ${one}`);
     this.#insert = db.prepare('INSERT INTO dedupe VALUES (?, ?, ?, ?, ?)');
     this.#oldest = new Query(db, { day: 'integer?' }, 'SELECT min(day) day FROM dedupe');
     this.#prune = db.prepare(
@@ -34,8 +32,12 @@ export class Dedupe {
 
   /** The seq that a commit with this key made in the 24 hours before, or a moment later by a clock that is ahead. */
   find(conversation: ConversationState, actorId: string, key: string, at: number): number | undefined {
-    const first = dayOf(at - DAY_MS - SKEW_MS);
-    return this.#find.get(first, first + 1, dayOf(at + SKEW_MS), conversation.n, actorId, key)?.seq;
+    const first = Math.max(dayOf(at - DAY_MS - SKEW_MS), this.#oldestDay ?? 0);
+    for (let day = dayOf(at + SKEW_MS); day >= first; day--) {
+      const found = this.#find.get(day, conversation.n, actorId, key);
+      if (found !== undefined) return found.seq;
+    }
+    return undefined;
   }
 
   insert(conversation: ConversationState, actorId: string, key: string, at: number, seq: number): void {
@@ -56,8 +58,9 @@ export class Dedupe {
     // Whoever asks may be behind the clock that stamped the newest key.
     const keepFrom = dayOf(this.#newestAt - DAY_MS - 2 * SKEW_MS);
     if (this.#oldestDay !== undefined && this.#oldestDay >= keepFrom) return;
-    const { changes } = this.#prune.run(keepFrom);
-    if (Number(changes) < PRUNE_ROWS) this.#oldestDay = this.#oldest.get()?.day ?? keepFrom;
+    const oldest = this.#oldest.get()?.day ?? keepFrom;
+    if (oldest >= keepFrom) this.#oldestDay = oldest;
+    else this.#prune.run(keepFrom);
   }
 }
 

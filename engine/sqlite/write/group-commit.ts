@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { ChatError } from '../../../shared/errors.ts';
-import type { Commit, CommitOutcome } from '../../conversation-log.ts';
+import { ChatError, type ErrorBody } from '../../../shared/errors.ts';
 import { Commits } from './commits.ts';
-import { type GroupReply, type Job, type JobReply, type PackedOutcomes, pack } from './jobs.ts';
+import type { GroupReply, Job, JobReply } from './jobs.ts';
 import { KeyWrites } from './keys.ts';
+import { OutcomePacker, OutcomeReader } from './outcomes.ts';
 import { SessionWrites } from './sessions.ts';
 
 /** Carries out jobs, many in one transaction, so that they share the wait for the disk. */
@@ -53,11 +53,15 @@ export class GroupCommit {
     this.#commits.published = [];
     this.#begin.run();
     const replies: JobReply[] = [];
-    for (const job of jobs) replies.push({ value: this.#carryOut(job) });
+    const outcomes = new OutcomePacker();
+    for (const job of jobs) {
+      if (job.job === 'commit') for (const commit of job.commits) outcomes.push(this.#commits.carryOut(commit));
+      else replies.push({ value: this.#carryOut(job) });
+    }
     this.#commits.flush();
     this.#commit.run();
     this.#commits.trim();
-    return { replies, published: this.#commits.published };
+    return { jobs: jobs.length, replies, outcomes: outcomes.packed, published: this.#commits.published };
   }
 
   #undo(): void {
@@ -66,28 +70,29 @@ export class GroupCommit {
   }
 
   #oneByOne(jobs: readonly Job[]): GroupReply {
-    const group: GroupReply = { replies: [], published: [] };
+    const outcomes = new OutcomePacker();
+    const group: GroupReply = { jobs: jobs.length, replies: [], outcomes: outcomes.packed, published: [] };
     for (const job of jobs) {
       if (job.job !== 'commit') {
-        group.replies.push(this.#alone(job, group));
+        const alone = this.#alone(job, group);
+        group.replies.push('error' in alone ? alone : (alone.replies[0] as JobReply));
         continue;
       }
-      const packed: PackedOutcomes = [];
       for (const commit of job.commits) {
-        const reply = this.#alone({ job: 'commit', commits: [commit] }, group);
-        if ('value' in reply) packed.push(...(reply.value as PackedOutcomes));
-        else pack(packed, { status: 'failed', error: reply.error });
+        const alone = this.#alone({ job: 'commit', commits: [commit] }, group);
+        if ('error' in alone) outcomes.push({ status: 'failed', error: alone.error });
+        else for (const outcome of new OutcomeReader(alone.outcomes).take(1)) outcomes.push(outcome);
       }
-      group.replies.push({ value: packed });
     }
     return group;
   }
 
-  #alone(job: Job, group: GroupReply): JobReply {
+  /** Carries out one job, and adds what it published, or why it failed, to the group's reply. */
+  #alone(job: Job, group: GroupReply): GroupReply | { error: ErrorBody } {
     try {
-      const { replies, published } = this.#transaction([job]);
-      group.published.push(...published);
-      return replies[0] as JobReply;
+      const alone = this.#transaction([job]);
+      group.published.push(...alone.published);
+      return alone;
     } catch (error) {
       this.#undo();
       if (isStorageFailure(error)) {
@@ -99,10 +104,8 @@ export class GroupCommit {
     }
   }
 
-  #carryOut(job: Job): unknown {
+  #carryOut(job: Exclude<Job, { job: 'commit' }>): unknown {
     switch (job.job) {
-      case 'commit':
-        return this.#commitAll(job.commits);
       case 'replaceActivation':
         return this.#commits.replaceActivation(job.conversationId, job.epoch, job.before, job.after);
       case 'recordActivation':
@@ -125,24 +128,17 @@ export class GroupCommit {
         return undefined;
     }
   }
-
-  #commitAll(commits: readonly Commit[]): PackedOutcomes {
-    const packed: PackedOutcomes = [];
-    for (const commit of commits) pack(packed, this.#commits.carryOut(commit));
-    return packed;
-  }
 }
 
 function unavailable(jobs: readonly Job[], error: unknown): GroupReply {
   const body = new ChatError('CHAT_ERR_STORE_UNAVAILABLE').toBody();
-  const failed: CommitOutcome = { status: 'failed', error: body };
-  const replies = jobs.map((job): JobReply => {
-    if (job.job !== 'commit') return { error: body };
-    const packed: PackedOutcomes = [];
-    for (const _ of job.commits) pack(packed, failed);
-    return { value: packed };
-  });
-  return { replies, published: [], failure: describe(error) };
+  const outcomes = new OutcomePacker();
+  const replies: JobReply[] = [];
+  for (const job of jobs) {
+    if (job.job === 'commit') for (const _ of job.commits) outcomes.push({ status: 'failed', error: body });
+    else replies.push({ error: body });
+  }
+  return { jobs: jobs.length, replies, outcomes: outcomes.packed, published: [], failure: describe(error) };
 }
 
 /** SQLite's primary result codes for a mistake in a statement: ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE. */

@@ -1,6 +1,7 @@
 import type { ErrorBody } from '../../../shared/errors.ts';
-import type { ActivationState, Commit, CommitOutcome } from '../../conversation-log.ts';
+import type { ActivationState, Commit } from '../../conversation-log.ts';
 import type { PartnerKey, Session, SigningKey } from '../../store.ts';
+import type { PackedOutcomes } from './outcomes.ts';
 
 /** What the write thread can be asked for, by name. Travels as JSON: one string is cheaper to hand over than the objects it stands for. */
 export interface JobArguments {
@@ -26,40 +27,17 @@ export interface JobArguments {
 export type JobName = keyof JobArguments;
 export type Job = { [N in JobName]: { job: N } & JobArguments[N] }[JobName];
 
-/**
- * Outcomes of commits, four values each, since a flat list of primitives is cheap to hand over. For events that were appended to the
- * log: the last seq, which is the head, the epoch, `activeUntil` and `notifyFrom`. For everything else: 0, the whole outcome, 0 and 0.
- */
-export type PackedOutcomes = (number | string | CommitOutcome)[];
-
-const VALUES = 4;
-
-/** Appends an outcome to a list. */
-export function pack(packed: PackedOutcomes, outcome: CommitOutcome): void {
-  if (outcome.status === 'committed' && outcome.seq > 0) packed.push(outcome.seq, outcome.epoch, outcome.activeUntil, outcome.notifyFrom);
-  else packed.push(0, outcome, 0, 0);
-}
-
-/** The outcomes in a list. */
-export function unpack(packed: PackedOutcomes): CommitOutcome[] {
-  const outcomes: CommitOutcome[] = [];
-  for (let i = 0; i < packed.length; i += VALUES) {
-    const rest = packed[i + 1] as string | CommitOutcome;
-    if (typeof rest !== 'string') outcomes.push(rest);
-    else {
-      const [seq, activeUntil, notifyFrom] = [packed[i] as number, packed[i + 2] as number, packed[i + 3] as number];
-      outcomes.push({ status: 'committed', seq, published: true, head: seq, epoch: rest, activeUntil, notifyFrom });
-    }
-  }
-  return outcomes;
-}
-
+/** The answer to a job that is not a `commit`. */
 export type JobReply = { value: unknown } | { error: ErrorBody };
 
 /** The outcome of one transaction. */
 export interface GroupReply {
-  /** One for each job, in the order they were handed over. */
+  /** How many jobs it carried out, in the order they were handed over. */
+  jobs: number;
+  /** One for each job that is not a `commit`. */
   replies: JobReply[];
+  /** One for each commit of those that are. */
+  outcomes: PackedOutcomes;
   /** What to publish now that it is durable: conversation id, text, conversation id, text, … */
   published: string[];
   /** Why the storage failed; for the log. */

@@ -168,7 +168,8 @@ export async function pointersOf(feed: Feed): Promise<FeedPointer[]> {
   return (await Promise.all(partitions)).flat();
 }
 
-async function readAll(feed: Feed, partition: number): Promise<FeedPointer[]> {
+/** All pointers of one partition, page by page. */
+export async function readAll(feed: Feed, partition: number): Promise<FeedPointer[]> {
   const all: FeedPointer[] = [];
   let page = await feed.read(partition, undefined, 500);
   for (;;) {
