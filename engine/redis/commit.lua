@@ -213,8 +213,8 @@ local function commit(K, A)
     if key ~= '' and not plain then call('HSET', c.sent, c.actor .. ' ' .. key, text(c.seq)) end
     if c.rotated then call('PEXPIRE', c.sent, BUCKET_TTL_MS) end
     if find(flags, 'a', 1, true) then
-      local seq, _, _, rest = text(c.seq), match(c.member, CURSORS)
-      c.member, c.memberMoved = seq .. ':' .. seq .. rest, true
+      local seq = text(c.seq)
+      c.member, c.memberMoved = seq .. ':' .. seq .. match(c.member, '^%d+:%d+(.*)$'), true
     end
   end
   local write = WRITES[A[i]]

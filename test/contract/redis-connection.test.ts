@@ -12,7 +12,8 @@ import { openContractEngine, openForTest } from '../helpers/redis-engine.ts';
 import { freePort, redisAvailable, startRedis, startRedisCluster, until } from '../helpers/redis-server.ts';
 import { selfSigned } from '../helpers/self-signed.ts';
 import { TopicLog } from '../helpers/topic-log.ts';
-import { codes, Kit } from './kit.ts';
+import { codes, Kit, range } from './kit.ts';
+import { pointersOf } from './log/kit.ts';
 
 const refusal = (message: RegExp) => ({ name: 'ConfigError', message });
 
@@ -140,6 +141,10 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       await kit.store.members(room.id, { limit: 10 });
       await kit.store.reads(room.id);
       await kit.store.activeConversations('bob', kit.clock.now());
+      kit.clock.advance(8 * 24 * 60 * 60_000);
+      await Promise.all(range(1, 70).map(() => room.send('bob', 'text')));
+      const pointers = await pointersOf((await kit.engine.another()).feed);
+      assert.ok(pointers.length >= 70 && pointers.every(({ at }) => at === kit.clock.now()), 'the old ones are trimmed');
       await kit.store.addSigningKey({ kid: 'k', privateJwk: {}, createdAt: 1 }, { keep: 1 });
       await kit.store.signingKeys();
       await kit.store.createPartnerKey({ id: 'k', name: 'k', scopes: [], createdAt: 1 }, 'hash');
