@@ -25,17 +25,8 @@ export const ACTIVE_MARGIN_MS = 2 * LISTED_AFTER_MS;
 /** Events one join answers at most. */
 export const JOIN_EVENTS = 1000;
 
-/** Limits the store enforces; the same in every process. */
-export interface StoreLimits {
-  /** Members of one group. */
-  groupMaxMembers: number;
-  /** Receipts are published only in conversations up to this size. */
-  receiptMaxMembers: number;
-  /** Days for which the feed keeps its pointers. */
-  feedDays: number;
-}
-
-export const DEFAULT_LIMITS: StoreLimits = { groupMaxMembers: 5000, receiptMaxMembers: 100, feedDays: 7 };
+/** Days for which the feed keeps its pointers, when the environment does not say. */
+export const DEFAULT_FEED_DAYS = 7;
 
 /** The variables an engine reads; a service's whole config has them. */
 export interface EngineConfig {
@@ -47,8 +38,6 @@ export interface EngineConfig {
   REDIS_MIN_REPLICA_ACKS?: number | undefined;
   REDIS_REPLICA_TIMEOUT_MS?: number | undefined;
   REDIS_KEY_PREFIX?: string | undefined;
-  GROUP_MAX_MEMBERS?: number | undefined;
-  RECEIPT_MAX_MEMBERS?: number | undefined;
   FEED_DAYS?: number | undefined;
 }
 
@@ -66,16 +55,7 @@ export interface EngineOptions {
   /** Open the embedded data beside a running server: sessions and keys only, no lock, and a bus of its own. For administration. */
   shareData?: boolean;
   clock?: Clock;
-  /** Default: GROUP_MAX_MEMBERS, RECEIPT_MAX_MEMBERS and FEED_DAYS of the config, then DEFAULT_LIMITS. */
-  limits?: Partial<StoreLimits>;
+  /** Default: FEED_DAYS of the config. */
+  feedDays?: number;
   log?: EngineLog;
-}
-
-/** The limits in force, from the options, the config, or the defaults. */
-export function resolveLimits(config: EngineConfig, options: EngineOptions): StoreLimits {
-  return {
-    groupMaxMembers: options.limits?.groupMaxMembers ?? config.GROUP_MAX_MEMBERS ?? DEFAULT_LIMITS.groupMaxMembers,
-    receiptMaxMembers: options.limits?.receiptMaxMembers ?? config.RECEIPT_MAX_MEMBERS ?? DEFAULT_LIMITS.receiptMaxMembers,
-    feedDays: options.limits?.feedDays ?? config.FEED_DAYS ?? DEFAULT_LIMITS.feedDays,
-  };
 }

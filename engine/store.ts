@@ -22,6 +22,7 @@ export interface Store extends ConversationStore, SessionStore, KeyStore {
   close(): Promise<void>;
 }
 
+/** Reads of conversations, and the users' indexes of them. What is written goes through `ConversationLog`. */
 export interface ConversationStore {
   /** Writes down for each user that the conversation is active until then. Idempotent; a later time wins. */
   recordActivation(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void>;

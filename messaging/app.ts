@@ -6,6 +6,7 @@ import { ConfigError } from '../shared/service/config.ts';
 import { ActivationNotifier } from './activation-notifier.ts';
 import { CommandRunner } from './command-runner.ts';
 import type { MessagingConfig } from './config.ts';
+import { Executor } from './executor.ts';
 import { createH2Server, Sessions } from './http/h2-server.ts';
 import errors from './plugins/errors.ts';
 import metrics from './plugins/metrics.ts';
@@ -68,10 +69,12 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
   app.messagingMetrics.gauge('chat_messaging_sessions', 'HTTP/2 connections open', () => sessions.count);
 
   const told = app.messagingMetrics.membersTold;
-  const notifier = new ActivationNotifier({ store: engine.store, bus: engine.bus, onPage: (members) => told.inc(members) });
-  const runner = new CommandRunner({ engine, notifier, clock, metrics: app.messagingMetrics, log: app.log });
+  const { bus, store } = engine;
+  const limits = { groupMaxMembers: config.GROUP_MAX_MEMBERS, receiptMaxMembers: config.RECEIPT_MAX_MEMBERS };
+  const executor = new Executor(engine.log, limits, (err) => app.log.error({ err }, 'carrying out a command failed'));
+  const notifier = new ActivationNotifier({ store, executor, bus, onPage: (members) => told.inc(members) });
+  const runner = new CommandRunner({ executor, bus, notifier, clock, metrics: app.messagingMetrics, log: app.log });
   const schemas = registerSchemas(app);
-  const { store } = engine;
   await app.register(async (internal) => {
     internal.addHook('onRequest', internal.requireServiceToken);
     await internal.register(pingRoute, { schemas });

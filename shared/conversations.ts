@@ -7,6 +7,9 @@ export const Member = Type.Object(
 );
 export type Member = Static<typeof Member>;
 
+/** Whether a conversation of this kind is with one other user, who is its `peerId`. */
+export const hasPeer = (kind: ConversationKind): boolean => kind === 'direct';
+
 /** A conversation as one of its members sees it. */
 export const Conversation = Type.Object(
   {
@@ -50,8 +53,3 @@ export const ReadState = Type.Object(
   { description: 'How far a member has read and received', examples: [{ userId: 'bob', readSeq: 40, deliveredSeq: 42 }] },
 );
 export type ReadState = Static<typeof ReadState>;
-
-/** Whether a conversation of this kind is one of two users, each the other's `peerId`. */
-export function hasPeer(kind: ConversationKind): boolean {
-  return kind === 'direct';
-}

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../shared/service/clock.ts';
 import { ConfigError } from '../../shared/service/config.ts';
-import type { Engine, EngineLog, StoreLimits } from '../engine.ts';
+import { DEFAULT_FEED_DAYS, type Engine, type EngineLog } from '../engine.ts';
 import { EmbeddedBus } from './bus.ts';
 import { openForReading, openForWriting } from './connection.ts';
 import { EmbeddedConversationLog } from './conversation-log.ts';
@@ -17,7 +17,8 @@ import { Writer, type WriterOptions } from './writer.ts';
 export interface EmbeddedOptions {
   /** Folder of the data; made when missing. One server process may use it at a time. */
   dataDir: string;
-  limits: Pick<StoreLimits, 'feedDays'>;
+  /** Days for which the feed keeps its pointers; default: `DEFAULT_FEED_DAYS`. */
+  feedDays?: number;
   clock?: Clock;
   log?: EngineLog;
   /** Beside a running server: no lock; sessions and keys can be changed, conversations only read. */
@@ -46,7 +47,7 @@ function makePrivate(path: string): void {
  * used, is used by another server, or holds data of another layout.
  */
 export async function openEmbeddedEngine(options: EmbeddedOptions): Promise<Engine> {
-  const { dataDir, limits, clock = systemClock, log, shareData = false, renewLeaderTerm = false, maxPages } = options;
+  const { dataDir, feedDays = DEFAULT_FEED_DAYS, clock = systemClock, log, shareData = false, renewLeaderTerm = false, maxPages } = options;
   const path = join(dataDir, DATABASE_FILE);
   const sized = maxPages === undefined ? {} : { maxPages };
   let lock: DataLock | undefined;
@@ -63,7 +64,7 @@ export async function openEmbeddedEngine(options: EmbeddedOptions): Promise<Engi
     const bus = new EmbeddedBus(clock, log);
     const publish = (topic: string, text: string) => bus.deliver(topic, text);
     const writerOptions = { publish, beside: shareData, ...(log === undefined ? {} : { log }) };
-    const parts = await openParts({ path, feedDays: limits.feedDays, ...sized }, writerOptions, clock);
+    const parts = await openParts({ path, feedDays, ...sized }, writerOptions, clock);
     let closing: Promise<void> | undefined;
     const close = async () => {
       await parts.store.close();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import calculateSlot from 'cluster-key-slot';
 import { Redis } from 'ioredis';
 import { RedisBus } from '../../engine/redis/bus.ts';
 import { Caller } from '../../engine/redis/caller.ts';
@@ -7,7 +8,6 @@ import { Keys } from '../../engine/redis/keys.ts';
 import { Lane } from '../../engine/redis/lane.ts';
 import { LIBRARY } from '../../engine/redis/library.ts';
 import type { Shard, Shards } from '../../engine/redis/shards.ts';
-import { slotOf } from '../../engine/redis/slot.ts';
 import { type RedisNode, redisAvailable, startRedis, until } from '../helpers/redis-server.ts';
 
 /** Servers that lead the slots of one topic each. */
@@ -17,7 +17,7 @@ async function openBus(t: TestContext, topics: Map<string, RedisNode>): Promise<
     const client = new Redis(node.port, node.host, { maxRetriesPerRequest: 0 }).on('error', () => undefined);
     t.after(() => client.disconnect());
     const lane = new Lane(client);
-    bySlot.set(slotOf(topic), { address: node.address, client, reads: lane, writes: lane });
+    bySlot.set(calculateSlot(topic), { address: node.address, client, reads: lane, writes: lane });
   }
   const shards: Shards = {
     cluster: true,

@@ -114,9 +114,11 @@ test('says in one line that a folder cannot be made or a database cannot be read
 test('opens the engine the environment asks for, and names what is missing when it asks for none', async (t) => {
   await assert.rejects(openEngine({}), oneLine(/^REDIS_URL or REDIS_CLUSTER_URLS must be set/));
   const dataDir = await temporaryFolder(t);
-  const engine = await openEngine({ GROUP_MAX_MEMBERS: 2, RECEIPT_MAX_MEMBERS: 2 }, { dataDir, clock: new ManualClock() });
+  const engine = await openEngine({}, { dataDir, clock: new ManualClock() });
   t.after(() => engine.close());
   assert.equal(engine.kind, 'embedded');
+  const room = await LogRoom.create({ ...engine, clock: new ManualClock() }, 'ana', 'bob');
+  assert.equal((await room.send('bob', 'text')).seq, 2);
 });
 
 test('answers every call after it was closed with a temporary error', async (t) => {

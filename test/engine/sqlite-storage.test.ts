@@ -195,7 +195,7 @@ test('idempotency keys older than two days are pruned in small steps', async (t)
 });
 
 test('pointers of the feed that are too old are dropped in small steps, and a reader who has not seen them is told', async (t) => {
-  const { room, engine, clock } = await openRoom(t, ['ana'], { limits: { feedDays: 2 } });
+  const { room, engine, clock } = await openRoom(t, ['ana'], { feedDays: 2 });
   const sendMany = (count: number) => engine.log.commit(range(1, count).map((i) => room.full(room.sending('ana', `text ${i}`))));
   await sendMany(1500);
   const seen = await engine.feed.read(0, undefined, 100);

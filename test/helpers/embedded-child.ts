@@ -1,4 +1,3 @@
-import { DEFAULT_LIMITS } from '../../engine/engine.ts';
 import { openEmbeddedEngine } from '../../engine/sqlite/engine.ts';
 import { encodeEventTail } from '../../shared/event-text.ts';
 import { newEventId } from '../../shared/ids.ts';
@@ -8,7 +7,7 @@ import { newEventId } from '../../shared/ids.ts';
  * the conversations to append to without end, 40 sends at once. Prints `up`, then `<conversation> <clientMessageId> <seq>` for each ack.
  */
 const [dataDir = '', label = '', ...conversationIds] = process.argv.slice(2);
-const engine = await openEmbeddedEngine({ dataDir, limits: DEFAULT_LIMITS });
+const engine = await openEmbeddedEngine({ dataDir });
 process.stdout.write('up\n');
 
 let count = 0;

@@ -6,6 +6,7 @@ import { ChatError } from '../../shared/errors.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import { directConversationId } from '../../shared/ids.ts';
 import { topics } from '../../shared/topics.ts';
+import { interposed } from '../helpers/interposed-engine.ts';
 import { type Built, build } from './build-messaging.ts';
 
 let messageIds = 0;
@@ -193,7 +194,7 @@ test('an activation that fails is a temporary error, and the resend activates', 
 
 test('a store that fails gives each command a temporary error, and no stack', async (t) => {
   const built = await build(t, {
-    wrap: (engine) => withStore(engine, { execute: () => Promise.reject(new Error('disk I/O error at /secret/path')) }),
+    wrap: (engine) => interposed(engine, { log: () => ({ commit: () => Promise.reject(new Error('disk I/O error at /secret/path')) }) }),
   });
   const results = await commands(built, message('g-AAAAAAAAAAAAAAAAAAAAAA'), message('bad'));
   assert.deepEqual(codes(results), ['CHAT_ERR_UNAVAILABLE', 'CHAT_ERR_BAD_REQUEST']);
