@@ -215,5 +215,8 @@ export type CommitOutcome =
   | { status: 'notFound' }
   /** The actor is no member. */
   | { status: 'notMember' }
-  /** CHAT_ERR_STORE_UNAVAILABLE, CHAT_ERR_NOT_DURABLE or CHAT_ERR_INTERNAL: nobody knows whether it was carried out. */
+  /**
+   * CHAT_ERR_STORE_UNAVAILABLE, CHAT_ERR_NOT_DURABLE or CHAT_ERR_INTERNAL: nobody knows whether it was carried out. CHAT_ERR_OVERLOADED:
+   * too many wait, and it was not.
+   */
   | { status: 'failed'; error: ErrorBody };

@@ -117,6 +117,8 @@ test('opens the engine the environment asks for, and names what is missing when 
   const engine = await openEngine({}, { dataDir, clock: new ManualClock() });
   t.after(() => engine.close());
   assert.equal(engine.kind, 'embedded');
+  const room = await LogRoom.create({ ...engine, clock: new ManualClock() }, 'ana', 'bob');
+  assert.equal((await room.send('bob', 'text')).seq, 2);
 });
 
 test('answers every call after it was closed with a temporary error', async (t) => {

@@ -108,7 +108,7 @@ test('restarts without a new term cost no client its place, however many they ar
   assert.equal((await feed.read(0, position, 99)).pointers.length, 20);
 });
 
-test('sixteen new terms are remembered, and what an earlier one shares with the log is never more than a later one left', async (t) => {
+test('a log remembers its last sixteen epochs', async (t) => {
   const first = await openEmbedded(t, { clock });
   let room = await LogRoom.create({ ...first, clock }, 'ana', 'bob');
   const cursors: Cursor[] = [];

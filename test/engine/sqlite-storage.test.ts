@@ -119,7 +119,7 @@ test('a deleted message leaves the folder of a running server by itself', async 
   const holdsSecret = async () => (await bytesOf(engine.dataDir)).includes('s3cr3t');
   assert.equal(await holdsSecret(), true);
   const changes = watch(engine.dataDir, { signal: t.signal });
-  await room.ok(erasing(room, seq));
+  await room.ok(room.writing({ write: 'rewrite', seq, kind: 'tombstone', data: '{}' }));
   for await (const _ of changes) if (!(await holdsSecret())) return;
 });
 
@@ -215,6 +215,15 @@ test('pointers of the feed that are too old are dropped in small steps, and a re
   await sendMany(1);
   const last = await engine.feed.read(0, page.position, 100);
   assert.deepEqual([last.gap, last.pointers.map(({ seq }) => seq), last.position.n], [undefined, [1505, 1506], 1506]);
+});
+
+test('a commit that was undone drops no pointer, whatever its time was', async (t) => {
+  const { room, engine, clock } = await openRoom(t, ['ana'], { feedDays: 2 });
+  await room.send('ana', 'text');
+  const event = room.event('conversation.updated', {});
+  await room.status({ at: clock.now() + 9 * DAY_MS, events: [event, { ...event, name: null as never }] });
+  await room.ok({ actorId: 'ana', frame: { text: '{}' } });
+  assert.equal(rowsOf(engine.dataDir, 'feed'), 2);
 });
 
 test('a write thread that dies tells its callers to try again, and is replaced', async (t) => {

@@ -6,13 +6,13 @@ const DAY_MS = 24 * 60 * 60_000;
 /** Pointers one transaction drops at most. */
 const TRIM_ROWS = 1000;
 
-/** Appends to the feed, and drops pointers that are too old, in small steps. The newest stays: the next one is numbered after it. */
+/** Appends to the feed, and drops pointers that are too old, in small steps. The newest stays, since the next is numbered after it. */
 export class FeedWrites {
   readonly #insert: StatementSync;
   readonly #oldest: Query<{ n: 'integer'; at: 'integer' }>;
-  readonly #newest: Query<{ n: 'integer?' }>;
   readonly #drop: StatementSync;
   readonly #keptMs: number;
+  /** Time of the newest pointer in the table; 0 when none was appended yet. */
   #newestAt = 0;
   /** Time of the oldest pointer; undefined when it must be looked up. */
   #oldestAt: number | undefined;
@@ -20,7 +20,6 @@ export class FeedWrites {
   constructor(db: DatabaseSync, feedDays: number) {
     this.#insert = db.prepare('INSERT INTO feed (conversation, epoch, seq, name, at) VALUES (?, ?, ?, ?, ?)');
     this.#oldest = new Query(db, { n: 'integer', at: 'integer' }, 'SELECT n, at FROM feed ORDER BY n LIMIT 1');
-    this.#newest = new Query(db, { n: 'integer?' }, 'SELECT max(n) n FROM feed');
     this.#drop = db.prepare('DELETE FROM feed WHERE n < coalesce((SELECT n FROM feed WHERE n < ?1 AND at >= ?2 ORDER BY n LIMIT 1), ?1)');
     this.#keptMs = feedDays * DAY_MS;
   }
@@ -37,13 +36,13 @@ export class FeedWrites {
     const oldest = this.#oldest.get();
     this.#oldestAt = oldest?.at;
     if (oldest === undefined || oldest.at >= keepFrom) return;
-    const newest = this.#newest.get()?.n ?? 0;
-    this.#drop.run(Math.min(oldest.n + TRIM_ROWS, newest), keepFrom);
+    this.#drop.run(oldest.n + TRIM_ROWS, keepFrom);
     this.#oldestAt = undefined;
   }
 
-  /** After a rollback nothing that was trimmed is gone. */
+  /** After a rollback nothing that was trimmed is gone, and the pointer that told the time may be none. */
   reset(): void {
+    this.#newestAt = 0;
     this.#oldestAt = undefined;
   }
 }
