@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { openRedisEngine, type RedisEngine } from '../engine/redis/engine.ts';
 import { groupConversationId, newEventId } from '../shared/ids.ts';
-import { RedisCluster } from '../tools/redis-cluster.ts';
-import { RedisNode, until } from '../tools/redis-server.ts';
+import { executorOf } from '../test/helpers/executor.ts';
+import { RedisCluster, RedisNode, until } from '../test/helpers/redis-server.ts';
 
 const SECONDS = Number(process.argv[2] ?? 3);
 const CONVERSATIONS = 1000;
@@ -21,7 +21,8 @@ function cpuOf(pid: number): number {
 async function prepare(engine: RedisEngine): Promise<string[]> {
   const ids = Array.from({ length: CONVERSATIONS }, () => groupConversationId('bench'));
   const at = Date.now();
-  await engine.store.execute(
+  const executor = executorOf(engine);
+  await executor.execute(
     ids.map((conversationId) => ({
       command: {
         op: 'conversation.create' as const,
@@ -35,12 +36,13 @@ async function prepare(engine: RedisEngine): Promise<string[]> {
     })),
   );
   for (const { conversationId, epoch } of await engine.store.heads(ids))
-    await engine.store.confirmActivation(conversationId, { epoch, from: 1, until: at + 3_600_000, listedThrough: 1 });
+    await executor.confirmActivation(conversationId, { epoch, from: 1, until: at + 3_600_000, listedThrough: 1 });
   return ids;
 }
 
 async function row(name: string, engine: RedisEngine, servers: () => number[], batch: number, inFlight: number): Promise<void> {
   const ids = await prepare(engine);
+  const executor = executorOf(engine);
   let n = 0;
   let done = 0;
   let failed = 0;
@@ -60,7 +62,7 @@ async function row(name: string, engine: RedisEngine, servers: () => number[], b
         at,
       }));
       const start = performance.now();
-      for (const result of await engine.store.execute(requests)) if (!result.ok) failed++;
+      for (const result of await executor.execute(requests)) if (!result.ok) failed++;
       latencies.push(performance.now() - start);
       done += batch;
     }

@@ -13,13 +13,16 @@ import type { ConversationId, Epoch, UserId } from '../shared/primitives.ts';
  * - its activation: see `messaging/activation.ts`. The engine keeps three numbers of it and sets one of them.
  */
 export interface ConversationLog {
-  /** What a rule wants to know before it decides, in one round trip; undefined when there is no such conversation. */
+  /**
+   * What a rule wants to know before it decides, in one round trip; undefined when there is no such conversation. It may not be durable yet.
+   * An answer that rests on facts alone needs a commit, which may be one without events and writes: its outcome is durable.
+   */
   load(conversationId: ConversationId, wanted: Wanted): Promise<Facts | undefined>;
 
   /**
    * Carries out commits, each atomically and apart from the others. Commits of one conversation are carried out in the order given, also
-   * those of two calls. An outcome is given when what it says is durable; what is published may be heard before that, so only the
-   * outcome is the ack. Never rejects: a storage that fails is the outcome `failed`.
+   * those of two calls; only one that does nothing but publish a frame may overtake. An outcome is given when what it says is durable; what is
+   * published may be heard before that, so only the outcome is the ack. Never rejects: a storage that fails is the outcome `failed`.
    *
    * `each`, if given, is called with an outcome and the place of its commit as soon as it is there. What it was not called with is in
    * the list.
@@ -27,8 +30,8 @@ export interface ConversationLog {
   commit(commits: readonly Commit[], each?: (place: number, outcome: CommitOutcome) => void): Promise<CommitOutcome[]>;
 
   /**
-   * Replaces the activation of a conversation, if it stands as `before` says, in the same epoch. False: it does not, and nothing was
-   * written. Rejects with CHAT_ERR_STORE_UNAVAILABLE or CHAT_ERR_NOT_DURABLE.
+   * Replaces the activation of a conversation, if it stands as `before` says, in the same epoch. False: it does not, perhaps since it was
+   * replaced by this very call, whose reply was lost. Rejects with CHAT_ERR_STORE_UNAVAILABLE or CHAT_ERR_NOT_DURABLE.
    */
   replaceActivation(conversationId: ConversationId, epoch: Epoch, before: ActivationState, after: ActivationState): Promise<boolean>;
 }
@@ -212,5 +215,8 @@ export type CommitOutcome =
   | { status: 'notFound' }
   /** The actor is no member. */
   | { status: 'notMember' }
-  /** CHAT_ERR_STORE_UNAVAILABLE, CHAT_ERR_NOT_DURABLE or CHAT_ERR_INTERNAL: nobody knows whether it was carried out. */
+  /**
+   * CHAT_ERR_STORE_UNAVAILABLE, CHAT_ERR_NOT_DURABLE or CHAT_ERR_INTERNAL: nobody knows whether it was carried out. CHAT_ERR_OVERLOADED:
+   * too many wait, and it was not.
+   */
   | { status: 'failed'; error: ErrorBody };

@@ -1,11 +1,15 @@
 import type { Clock } from '../shared/service/clock.ts';
 import { CLOCK_SKEW_MS } from '../shared/service/clock.ts';
 import type { Bus } from './bus.ts';
+import type { ConversationLog } from './conversation-log.ts';
+import type { Feed } from './feed.ts';
 import type { Store } from './store.ts';
 
-/** A store and a bus that belong together: what the store appends it publishes on the bus. */
+/** A log, its feed, a store and a bus that belong together: what the log appends is in the feed, and published on the bus. */
 export interface Engine {
   readonly kind: 'embedded' | 'redis';
+  readonly log: ConversationLog;
+  readonly feed: Feed;
   readonly store: Store;
   readonly bus: Bus;
   close(): Promise<void>;
@@ -24,11 +28,6 @@ export const FORGET_ACTIVE_MS = 24 * 60 * 60_000;
 /** Events one join answers at most. */
 export const JOIN_EVENTS = 1000;
 
-/** Different emoji on one message at most. */
-export const MESSAGE_EMOJI = 20;
-/** Users that a message names for each emoji: those who reacted first. */
-export const REACTION_USERS = 50;
-
 /** A `clientMessageId` is kept by the day of its command (UTC), and known on that day, the day before and the day after. */
 export const KEY_DAY_MS = 24 * 60 * 60_000;
 /** The keys of the day before yesterday are kept for so long after midnight, ms: for a clock that is behind, yesterday is not over. */
@@ -36,15 +35,8 @@ export const KEY_MARGIN_MS = 2 * CLOCK_SKEW_MS;
 /** A sync looks at what happened so long before its `since`, ms: twice what clocks may differ, since a command waits after it took its time. */
 export const SYNC_MARGIN_MS = 2 * CLOCK_SKEW_MS;
 
-/** Limits the store enforces; the same in every process. */
-export interface StoreLimits {
-  /** Members of one group. */
-  groupMaxMembers: number;
-  /** Receipts are published only in conversations up to this size. */
-  receiptMaxMembers: number;
-}
-
-export const DEFAULT_LIMITS: StoreLimits = { groupMaxMembers: 5000, receiptMaxMembers: 100 };
+/** Days for which the feed keeps its pointers, when the environment does not say. */
+export const DEFAULT_FEED_DAYS = 7;
 
 /** The variables an engine reads; a service's whole config has them. */
 export interface EngineConfig {
@@ -56,8 +48,7 @@ export interface EngineConfig {
   REDIS_MIN_REPLICA_ACKS?: number | undefined;
   REDIS_REPLICA_TIMEOUT_MS?: number | undefined;
   REDIS_KEY_PREFIX?: string | undefined;
-  GROUP_MAX_MEMBERS?: number | undefined;
-  RECEIPT_MAX_MEMBERS?: number | undefined;
+  FEED_DAYS?: number | undefined;
 }
 
 /** Where an engine tells what an operator should know; pino and Fastify loggers fit. */
@@ -74,15 +65,7 @@ export interface EngineOptions {
   /** Open the embedded data beside a running server: sessions and keys only, no lock, and a bus of its own. For administration. */
   shareData?: boolean;
   clock?: Clock;
-  /** Default: GROUP_MAX_MEMBERS and RECEIPT_MAX_MEMBERS of the config, then DEFAULT_LIMITS. */
-  limits?: Partial<StoreLimits>;
+  /** Default: FEED_DAYS of the config. */
+  feedDays?: number;
   log?: EngineLog;
-}
-
-/** The limits in force, from the options, the config, or the defaults. */
-export function resolveLimits(config: EngineConfig, options: EngineOptions): StoreLimits {
-  return {
-    groupMaxMembers: options.limits?.groupMaxMembers ?? config.GROUP_MAX_MEMBERS ?? DEFAULT_LIMITS.groupMaxMembers,
-    receiptMaxMembers: options.limits?.receiptMaxMembers ?? config.RECEIPT_MAX_MEMBERS ?? DEFAULT_LIMITS.receiptMaxMembers,
-  };
 }

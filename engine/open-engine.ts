@@ -1,5 +1,5 @@
 import { ConfigError, usesRedis } from '../shared/service/config.ts';
-import { type Engine, type EngineConfig, type EngineOptions, resolveLimits } from './engine.ts';
+import { DEFAULT_FEED_DAYS, type Engine, type EngineConfig, type EngineOptions } from './engine.ts';
 
 /**
  * Opens the engine the environment asks for: Redis when it names one, else the embedded engine in `dataDir`. The adapter that is not used
@@ -16,7 +16,7 @@ export async function openEngine(config: EngineConfig, options: EngineOptions = 
   const { openEmbeddedEngine } = await import('./sqlite/engine.ts');
   return openEmbeddedEngine({
     dataDir: options.dataDir,
-    limits: resolveLimits(config, options),
+    feedDays: options.feedDays ?? config.FEED_DAYS ?? DEFAULT_FEED_DAYS,
     ...(options.shareData === undefined ? {} : { shareData: options.shareData }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.log === undefined ? {} : { log: options.log }),

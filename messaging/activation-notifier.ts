@@ -1,8 +1,10 @@
 import type { Bus } from '../engine/bus.ts';
-import type { Activation, ConversationStore } from '../engine/store.ts';
+import type { ConversationStore } from '../engine/store.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { ConversationId, UserId } from '../shared/primitives.ts';
 import { topics, type UserTopicMessage } from '../shared/topics.ts';
+import type { Activation } from './activation.ts';
+import type { Executor } from './executor.ts';
 
 const PAGE = 1000;
 /** Conversations activated at once; more wait their turn, so that a burst of inactive conversations does not flood the store. */
@@ -23,7 +25,8 @@ interface Pass extends PromiseWithResolvers<void> {
 
 /** Activates conversations: tells every member before the command that activates it is answered. */
 export class ActivationNotifier {
-  readonly #store: Pick<ConversationStore, 'members' | 'recordActivation' | 'confirmActivation'>;
+  readonly #store: Pick<ConversationStore, 'members' | 'recordActivation'>;
+  readonly #executor: Pick<Executor, 'confirmActivation'>;
   readonly #bus: Pick<Bus, 'publish'>;
   readonly #onPage: (members: number) => void;
   readonly #running = new Map<ConversationId, Pass>();
@@ -32,12 +35,14 @@ export class ActivationNotifier {
   #active = 0;
 
   constructor(options: {
-    store: Pick<ConversationStore, 'members' | 'recordActivation' | 'confirmActivation'>;
+    store: Pick<ConversationStore, 'members' | 'recordActivation'>;
+    executor: Pick<Executor, 'confirmActivation'>;
     bus: Pick<Bus, 'publish'>;
     /** Called with the number of members notified, a page at a time. */
     onPage?: (members: number) => void;
   }) {
     this.#store = options.store;
+    this.#executor = options.executor;
     this.#bus = options.bus;
     this.#onPage = options.onPage ?? (() => {});
   }
@@ -86,7 +91,7 @@ export class ActivationNotifier {
         current.isConfirming = false;
         await this.#tellMembers(conversationId, activation);
         current.isConfirming = true;
-        const letIn = await this.#store.confirmActivation(conversationId, { ...activation, listedThrough });
+        const letIn = await this.#executor.confirmActivation(conversationId, { ...activation, listedThrough });
         if (letIn === 0) break;
         // Whoever waits for this pass may have been let in, or be heard by someone who was, while the members were listed.
         if (pass === PASSES) throw new ChatError('CHAT_ERR_UNAVAILABLE');

@@ -6,6 +6,7 @@ import { ConfigError } from '../shared/service/config.ts';
 import { ActivationNotifier } from './activation-notifier.ts';
 import { CommandRunner } from './command-runner.ts';
 import type { MessagingConfig } from './config.ts';
+import { Executor } from './executor.ts';
 import { createH2Server } from './http/h2-server.ts';
 import drain from './plugins/drain.ts';
 import errors from './plugins/errors.ts';
@@ -67,10 +68,12 @@ export async function buildMessaging({ config, engine, clock = systemClock, log 
   await app.register(swagger);
 
   const notified = app.messagingMetrics.membersNotified;
-  const notifier = new ActivationNotifier({ store: engine.store, bus: engine.bus, onPage: (members) => notified.inc(members) });
-  const runner = new CommandRunner({ engine, notifier, clock, metrics: app.messagingMetrics, log: app.log });
+  const { bus, store } = engine;
+  const limits = { groupMaxMembers: config.GROUP_MAX_MEMBERS, receiptMaxMembers: config.RECEIPT_MAX_MEMBERS };
+  const executor = new Executor(engine.log, limits, (err) => app.log.error({ err }, 'carrying out a command failed'));
+  const notifier = new ActivationNotifier({ store, executor, bus, onPage: (members) => notified.inc(members) });
+  const runner = new CommandRunner({ executor, bus, notifier, clock, metrics: app.messagingMetrics, log: app.log });
   const schemas = registerSchemas(app);
-  const { store } = engine;
   await app.register(async (internal) => {
     internal.addHook('onRequest', internal.requireServiceToken);
     await internal.register(pingRoute, { schemas });

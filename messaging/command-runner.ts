@@ -1,6 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Engine } from '../engine/engine.ts';
-import type { CommandRequest, StoreOk, StoreResult } from '../engine/store.ts';
+import type { Bus } from '../engine/bus.ts';
 import type { Command, CommandFailed, CommandOp, CommandResult } from '../shared/commands.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newEventId } from '../shared/ids.ts';
@@ -9,6 +8,7 @@ import type { Clock } from '../shared/service/clock.ts';
 import { topics, type UserTopicMessage } from '../shared/topics.ts';
 import type { ActivationNotifier } from './activation-notifier.ts';
 import { createCommandCheck } from './command-check.ts';
+import type { CommandRequest, Executor, ExecutorOk, ExecutorResult } from './executor.ts';
 import type { MessagingMetrics } from './metrics.ts';
 
 /** A gateway that does not say how long it waits is taken to wait a little longer than this, ms. */
@@ -55,15 +55,24 @@ class Results {
 
 /** Carries out a batch of commands: checks each, runs the good ones in one call to the store, and does what must precede the ack. */
 export class CommandRunner {
-  readonly #engine: Engine;
+  readonly #executor: Executor;
+  readonly #bus: Pick<Bus, 'publish'>;
   readonly #notifier: ActivationNotifier;
   readonly #clock: Clock;
   readonly #metrics: MessagingMetrics;
   readonly #log: FastifyBaseLogger;
   readonly #check = createCommandCheck();
 
-  constructor(options: { engine: Engine; notifier: ActivationNotifier; clock: Clock; metrics: MessagingMetrics; log: FastifyBaseLogger }) {
-    this.#engine = options.engine;
+  constructor(options: {
+    executor: Executor;
+    bus: Pick<Bus, 'publish'>;
+    notifier: ActivationNotifier;
+    clock: Clock;
+    metrics: MessagingMetrics;
+    log: FastifyBaseLogger;
+  }) {
+    this.#executor = options.executor;
+    this.#bus = options.bus;
     this.#notifier = options.notifier;
     this.#clock = options.clock;
     this.#metrics = options.metrics;
@@ -94,7 +103,7 @@ export class CommandRunner {
   }
 
   /** One command, for routes that are about one: its result, or the error thrown. */
-  async runOne(command: Command): Promise<StoreOk> {
+  async runOne(command: Command): Promise<ExecutorOk> {
     const [result] = await this.run([command]);
     if (result === undefined || !result.ok)
       throw result === undefined ? new ChatError('CHAT_ERR_INTERNAL') : ChatError.fromBody(result.error);
@@ -103,7 +112,7 @@ export class CommandRunner {
 
   async #execute(requests: readonly CommandRequest[], give: (n: number, result: CommandResult) => void): Promise<void> {
     const taken = new Set<number>();
-    const take = (n: number, result: StoreResult) => {
+    const take = (n: number, result: ExecutorResult) => {
       if (taken.has(n)) return;
       taken.add(n);
       if (!result.ok) return give(n, result);
@@ -112,7 +121,7 @@ export class CommandRunner {
       void this.#finish(result, answer, requests[n]!.command.op).then((answer) => give(n, answer));
     };
     try {
-      for (const [n, result] of (await this.#engine.store.execute(requests, take)).entries()) take(n, result);
+      for (const [n, result] of (await this.#executor.execute(requests, take)).entries()) take(n, result);
     } catch (error) {
       this.#log.error({ err: error, commands: requests.length }, 'the store failed a batch');
       for (let n = 0; n < requests.length; n++) take(n, failed(error));
@@ -120,7 +129,7 @@ export class CommandRunner {
   }
 
   /** Does what must precede the ack of one command. */
-  async #finish(result: StoreOk, answer: CommandResult, op: CommandOp): Promise<CommandResult> {
+  async #finish(result: ExecutorOk, answer: CommandResult, op: CommandOp): Promise<CommandResult> {
     try {
       await this.#settle(result, op);
       return answer;
@@ -131,7 +140,7 @@ export class CommandRunner {
     }
   }
 
-  async #settle({ conversationId, activation, added, removed, seq, epoch }: StoreOk, op: CommandOp): Promise<void> {
+  async #settle({ conversationId, activation, added, removed, seq, epoch }: ExecutorOk, op: CommandOp): Promise<void> {
     if (activation !== undefined) {
       this.#metrics.activates.inc();
       await this.#notifier.notify(conversationId, activation, { membersChanged: WIDENING.has(op) });
@@ -144,7 +153,7 @@ export class CommandRunner {
   async #tell(userIds: UserId[] | undefined, message: Extract<UserTopicMessage, { kind: 'added' | 'removed' }>): Promise<void> {
     if (userIds === undefined || userIds.length === 0) return;
     const payload = JSON.stringify(message);
-    const told = await Promise.allSettled(userIds.map((userId) => this.#engine.bus.publish(topics.user(userId), payload)));
+    const told = await Promise.allSettled(userIds.map((userId) => this.#bus.publish(topics.user(userId), payload)));
     const lost = told.filter((outcome) => outcome.status === 'rejected');
     if (lost.length > 0)
       this.#log.warn({ conversationId: message.conversationId, kind: message.kind, lost: lost.length }, 'users not told');

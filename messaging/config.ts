@@ -29,5 +29,6 @@ export const MessagingConfig = Type.Object({
     maximum: 100_000,
     description: 'Receipts are announced live in conversations up to this size',
   }),
+  FEED_DAYS: integer({ default: 7, minimum: 1, maximum: 365, description: 'Days for which the feed of events is kept' }),
 });
 export type MessagingConfig = Static<typeof MessagingConfig>;

@@ -7,6 +7,9 @@ export const Member = Type.Object(
 );
 export type Member = Static<typeof Member>;
 
+/** Whether a conversation of this kind is with one other user, who is its `peerId`. */
+export const hasPeer = (kind: ConversationKind): boolean => kind === 'direct';
+
 /** A conversation as one of its members sees it. */
 export const Conversation = Type.Object(
   {

@@ -1,5 +1,5 @@
-import type { Event, EventName, MessageContent } from './events.ts';
-import type { ConversationId, Epoch } from './primitives.ts';
+import type { Event, EventName, ReactionSummary } from './events.ts';
+import type { ConversationId, Epoch, UserId } from './primitives.ts';
 
 /**
  * The JSON text of an event is made once, where it is stored, and never re-encoded on its way to the sockets. It starts with
@@ -57,17 +57,26 @@ export function decodeEvent(text: string): Event {
   return JSON.parse(text) as Event;
 }
 
-/** How a message differs from what its log entry says: kept beside the log, laid over it on every read. */
-export type MessageOverlay = Pick<MessageContent, 'text' | 'metadata' | 'editedAt' | 'deletedAt' | 'deletedBy' | 'reactions'>;
+/** Nothing before it is chosen freely by a client, so the first one is where the data begins. */
+const DATA_KEY = '"data":';
 
-/** The text of a `message.created` event as the message stands now. A deleted message keeps nothing of its content. */
-export function applyOverlay(text: string, overlay: MessageOverlay): string {
-  const event = JSON.parse(text) as Event & { event: 'message.created' };
-  if (overlay.deletedAt !== undefined) {
-    event.data = { deletedAt: overlay.deletedAt };
-    if (overlay.deletedBy !== undefined) event.data.deletedBy = overlay.deletedBy;
-  } else {
-    event.data = { ...event.data, ...overlay };
-  }
-  return JSON.stringify(event);
+/** The text of an event with other data (JSON text) in place of its own. */
+export function replaceEventData(text: string, data: string): string {
+  return `${text.slice(0, text.indexOf(DATA_KEY) + DATA_KEY.length)}${data}}`;
+}
+
+/** What of an event's tail comes before its data: the event's id, time and actor, and nothing that a deletion must erase. */
+export function eventStamp(text: string): string {
+  return text.slice(text.indexOf('"conversationId":'), text.indexOf(DATA_KEY));
+}
+
+/** One group of an entry's tally: its name, how many users it counts, and the first of them. */
+export type TallyGroup = readonly [group: string, count: number, userIds: readonly UserId[]];
+
+/** The text of an event as reads show it: its tally is the last thing in its data. */
+export function withTally(text: string, tally: readonly TallyGroup[]): string {
+  if (tally.length === 0) return text;
+  const data = text.slice(0, -2);
+  const reactions: ReactionSummary[] = tally.map(([emoji, count, userIds]) => ({ emoji, count, userIds: [...userIds] }));
+  return `${data}${data.endsWith('{') ? '' : ','}"reactions":${JSON.stringify(reactions)}}}`;
 }

@@ -1,3 +1,4 @@
+import calculateSlot from 'cluster-key-slot';
 import { ChatError } from '../../shared/errors.ts';
 import type { Bus, PresenceLeases, TopicHandler } from '../bus.ts';
 import type { EngineLog } from '../engine.ts';
@@ -6,7 +7,6 @@ import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
 import { RedisPresence } from './presence.ts';
 import type { Shards } from './shards.ts';
-import { slotOf } from './slot.ts';
 import { Subscriber } from './subscriber.ts';
 
 const BACKOFF_MIN_MS = 50;
@@ -83,7 +83,7 @@ export class RedisBus implements Bus {
     const channel = this.#keys.channel(topic);
     let subscription = this.#subscriptions.get(channel);
     if (subscription === undefined) {
-      subscription = { channel, slot: slotOf(channel), handler, at: undefined, active: false, interrupted: false, waiting: [] };
+      subscription = { channel, slot: calculateSlot(channel), handler, at: undefined, active: false, interrupted: false, waiting: [] };
       this.#subscriptions.set(channel, subscription);
       this.#place(subscription);
     } else {
@@ -272,7 +272,7 @@ export class RedisBus implements Bus {
 
   async publish(topic: string, payload: string): Promise<void> {
     const channel = this.#keys.channel(topic);
-    const call = { slot: slotOf(channel), name: 'SPUBLISH', args: [channel, payload], repeatable: true, durable: false };
+    const call = { slot: calculateSlot(channel), name: 'SPUBLISH', args: [channel, payload], repeatable: true, durable: false };
     await this.#caller.one(call);
   }
 

@@ -17,6 +17,9 @@ const REFRESH_GAP_MS = 500;
 /** They change nothing, so they may overtake each other. */
 const READS: ReadonlySet<string> = new Set([...['FCALL_RO', 'HGET', 'HMGET', 'HGETALL', 'HKEYS', 'ZRANGE', 'ZREVRANGE', 'ZRANGEBYSCORE']]);
 
+/** What became of a call. */
+export type CallResult = { status: 'replied'; reply: unknown } | { status: 'failed'; error: ChatError };
+
 interface CallerOptions {
   shards: Shards;
   library: FunctionLibrary;
@@ -29,10 +32,10 @@ interface CallerOptions {
 /**
  * Sends calls to the shards that lead their slots, and again where that is safe: through redirections, failovers and lost functions.
  *
- * Calls of one slot that change something are carried out in the order in which they were given. While some are under way, later ones of that
- * slot gather; then they go together, as a transaction. So a server that refuses one, because its keys are on their way elsewhere, cannot carry
+ * Calls of one queue (a slot, if they name none) that change something are carried out in the order in which they were given. While some are
+ * under way, later ones of that queue gather; then they go together, as a transaction. So a server that refuses one, because its keys are on their way elsewhere, cannot carry
  * out a later one meanwhile, and all of them go on together to where the first one goes. Durable calls and others travel on different
- * connections and have no order among each other. Each slot waits for itself alone.
+ * connections and have no order among each other. Each queue waits for itself alone.
  */
 export class Caller {
   readonly shards: Shards;
@@ -40,8 +43,8 @@ export class Caller {
   readonly #refusals: RefusalLog;
   readonly #deadlineMs: number;
   readonly #timing: Timing;
-  /** Calls that wait for earlier ones of their slot; durable ones under the slot, others under its complement. */
-  readonly #queues = new Map<number, Job[]>();
+  /** Calls that wait for earlier ones of their queue, durable ones and others apart: see `queueOf`. */
+  readonly #queues = new Map<number | string, Job[]>();
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -69,9 +72,8 @@ export class Caller {
 
   /** One call; rejects with a `ChatError` where there is no reply. */
   async one(call: Call): Promise<unknown> {
-    const [outcome] = await this.run([call]);
-    if (outcome instanceof Error) throw outcome;
-    return outcome;
+    const [reply] = await this.all([call]);
+    return reply;
   }
 
   /** Calls whose replies are all needed; rejects with the first failure, without waiting for the others. */
@@ -90,17 +92,17 @@ export class Caller {
   }
 
   /** Replies in the order of the calls, once all are there: see `start`. */
-  run(calls: readonly Call[], deadline?: number): Promise<(unknown | ChatError)[]> {
+  run(calls: readonly Call[], deadline?: number): Promise<CallResult[]> {
     return new Promise((resolve) => {
-      const outcomes: (unknown | ChatError)[] = new Array(calls.length);
+      const results: CallResult[] = new Array(calls.length);
       let left = calls.length;
-      if (left === 0) resolve(outcomes);
+      if (left === 0) resolve(results);
       this.start(
         calls,
         (place, outcome) => {
-          outcomes[place] = outcome;
+          results[place] = outcome instanceof ChatError ? { status: 'failed', error: outcome } : { status: 'replied', reply: outcome };
           left -= 1;
-          if (left === 0) resolve(outcomes);
+          if (left === 0) resolve(results);
         },
         deadline,
       );
@@ -135,12 +137,11 @@ export class Caller {
   }
 
   #enqueue(job: Job): void {
-    const { slot, durable, name } = job.call;
-    const key = durable ? slot : ~slot;
+    const key = queueOf(job.call);
     const queue = this.#queues.get(key);
     if (queue !== undefined) {
       queue.push(job);
-    } else if (READS.has(name)) {
+    } else if (READS.has(job.call.name)) {
       void this.#carryOut([job]);
     } else {
       const jobs = [job];
@@ -149,14 +150,14 @@ export class Caller {
     }
   }
 
-  async #drain(key: number, queue: Job[]): Promise<void> {
+  async #drain(key: number | string, queue: Job[]): Promise<void> {
     // What is given in the same turn goes along.
     await undefined;
     while (queue.length > 0) await this.#carryOut(queue.splice(0, TRAIN_MAX));
     this.#queues.delete(key);
   }
 
-  /** Sends calls of one slot until each is settled. */
+  /** Sends calls of one queue until each is settled. */
   async #carryOut(train: readonly Job[]): Promise<void> {
     let wait = BACKOFF_MIN_MS;
     let ask: string | undefined;
@@ -274,6 +275,12 @@ export class Caller {
 }
 
 const TIMED_OUT = new Error('no reply in time');
+
+/** Where a call waits: under its slot or the name of its queue, and where it is not durable under the complement of that. */
+function queueOf({ slot, durable, queue }: Call): number | string {
+  if (queue === undefined) return durable ? slot : ~slot;
+  return durable ? queue : `~${queue}`;
+}
 
 /** What is silent to reads is no use to writes. Not the other way round: writes may only wait for replicas. */
 const isDown = (shard: Shard | undefined, durable: boolean) =>

@@ -24,7 +24,8 @@ export function makeClient(config: EngineConfig, connectMs: number): Redis | Clu
         ...(first.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
         clusterRetryStrategy: reconnect,
         slotsRefreshTimeout: connectMs,
-        slotsRefreshInterval: 10_000,
+        // `ClusterShards` refreshes. The timer of ioredis 6.0.0 goes on after a close during a refresh, and keeps the process alive.
+        slotsRefreshInterval: 0,
         redisOptions: options,
       },
     );

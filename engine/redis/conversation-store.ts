@@ -1,5 +1,4 @@
-import type { Command } from '../../shared/commands.ts';
-import type { Conversation, Member, ReadState } from '../../shared/conversations.ts';
+import { type Conversation, hasPeer, type Member, type ReadState } from '../../shared/conversations.ts';
 import { ChatError, type ErrorCode } from '../../shared/errors.ts';
 import { encodeEvent } from '../../shared/event-text.ts';
 import type {
@@ -13,147 +12,33 @@ import type {
 } from '../../shared/internal.ts';
 import type { ConversationId, ConversationKind, Cursor, Epoch, Role, UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
-import { FORGET_ACTIVE_MS, JOIN_EVENTS, type StoreLimits, SYNC_MARGIN_MS } from '../engine.ts';
-import type { Activation, CommandRequest, ConversationStore, StoreResult } from '../store.ts';
+import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
+import { JOIN_EVENTS } from '../engine.ts';
+import type { ConversationStore } from '../store.ts';
 import type { Caller } from './caller.ts';
-import { CommandCalls, toResult, UNANNOUNCED } from './commands.ts';
+import { parseEntry } from './commit-arguments.ts';
 import type { Keys } from './keys.ts';
+import { memberField, membersOf, toCursors, toMembership, toState } from './meta.ts';
 import type { Call } from './pipelined-connection.ts';
-import { withReactions } from './reactions.ts';
+import { withTally } from './tally.ts';
 
 /** An index entry that proved untrue is forgotten only when it is older than this: the membership it announces may be on its way. */
 const INDEX_GRACE_MS = 10 * 60_000;
+/** Conversations inactive for so long leave the user's list of those active. */
+const FORGET_ACTIVE_MS = 24 * 60 * 60_000;
 /** Conversations looked through at once by listings that stop early. */
 const CHUNK = 50;
 
-/** Commands whose users' indexes were written, and those for which that failed, by place. */
-interface Announcement {
-  done: ReadonlySet<CommandRequest>;
-  failed: ReadonlyMap<number, ChatError>;
-}
-
-/** Conversations in Redis: the keys of one are in one slot, and one server-side function call carries out one command. */
+/** Reads of conversations in Redis, and the indexes of users, which are derived from them and may say too much. */
 export class RedisConversationStore implements ConversationStore {
   readonly #caller: Caller;
   readonly #keys: Keys;
   readonly #clock: Clock;
-  readonly #calls: CommandCalls;
 
-  constructor(caller: Caller, keys: Keys, clock: Clock, limits: StoreLimits) {
+  constructor(caller: Caller, keys: Keys, clock: Clock) {
     this.#caller = caller;
     this.#keys = keys;
     this.#clock = clock;
-    this.#calls = new CommandCalls(caller, keys, limits);
-  }
-
-  async execute(requests: readonly CommandRequest[], each?: (place: number, result: StoreResult) => void): Promise<StoreResult[]> {
-    const deadline = this.#caller.deadline();
-    const results = new Array<StoreResult>(requests.length);
-    const settle = (place: number, reply: unknown) => {
-      const result = toResult(requests[place] as CommandRequest, reply);
-      results[place] = result;
-      each?.(place, result);
-    };
-    const [plain, widening] = apart(requests);
-    const storing = new Set(requests.filter(({ command }) => command.op !== 'typing').map(({ command }) => command.conversationId));
-    const calls = plain.map((place) => {
-      const request = requests[place] as CommandRequest;
-      const call = this.#calls.call(request, false);
-      // A lone typing waits for no replica. With others it goes their way, or it could overtake them.
-      return storing.has(request.command.conversationId) ? call : { ...call, durable: false };
-    });
-    const { promise: allPlain, resolve } = Promise.withResolvers<void>();
-    let left = plain.length;
-    if (left === 0) resolve();
-    this.#caller.start(
-      calls,
-      (n, reply) => {
-        settle(plain[n] as number, reply);
-        left -= 1;
-        if (left === 0) resolve();
-      },
-      deadline,
-    );
-    const parts: Promise<unknown>[] = [allPlain];
-    for (const places of widening) {
-      const own = places.map((place) => requests[place] as CommandRequest);
-      parts.push(
-        this.#widen(own, deadline).then((replies) => {
-          for (const [n, place] of places.entries()) settle(place, replies[n]);
-        }),
-      );
-    }
-    await Promise.all(parts);
-    return results;
-  }
-
-  /** Commands of one conversation, of which some may let users in. */
-  async #widen(requests: readonly CommandRequest[], deadline: number): Promise<unknown[]> {
-    const { failed, done } = await this.#announce(requests, deadline);
-    const ready = requests.filter((_, i) => !failed.has(i));
-    const outcomes: unknown[] = [];
-    while (outcomes.length < ready.length) {
-      // An add that was not announced may have to be carried out once more: what follows must find its newcomers.
-      const rest = ready.slice(outcomes.length);
-      const unannounced = rest.findIndex((request) => request.command.op === 'member.add' && !done.has(request));
-      const part = unannounced < 0 ? rest : rest.slice(0, unannounced + 1);
-      const replies = await this.#caller.run(
-        part.map((request) => this.#calls.call(request, done.has(request))),
-        deadline,
-      );
-      if (replies.at(-1) === UNANNOUNCED) replies[part.length - 1] = await this.#add(part.at(-1) as CommandRequest, deadline);
-      outcomes.push(...replies);
-    }
-    let next = 0;
-    return requests.map((_, i) => failed.get(i) ?? outcomes[next++]);
-  }
-
-  /**
-   * Writes the newcomers' indexes before their memberships, so that no crash leaves a member without. A `member.add` by someone who
-   * may not add is not announced: nobody fills the indexes of strangers.
-   */
-  async #announce(requests: readonly CommandRequest[], deadline: number): Promise<Announcement> {
-    const widening = [...requests.entries()].filter(([, { command }]) => widens(command));
-    const adds = widening.filter(([, { command }]) => command.op === 'member.add');
-    const roles = await this.#caller.run(
-      adds.map(([, { command }]) => {
-        const { slot, meta } = this.#keys.conversation(command.conversationId);
-        return plain(slot, 'HGET', [meta, memberField(command.actorId)]);
-      }),
-      deadline,
-    );
-    const barred = new Set(adds.filter((_, n) => !/^[oa]:/.test(String(roles[n]))).map(([i]) => i));
-    const calls: Call[] = [];
-    const owners: number[] = [];
-    for (const [i, { command }] of widening) {
-      if (barred.has(i)) continue;
-      for (const call of this.#indexCalls(command)) {
-        calls.push(call);
-        owners.push(i);
-      }
-    }
-    const failed = new Map<number, ChatError>();
-    for (const [n, outcome] of (await this.#caller.run(calls, deadline)).entries()) {
-      if (outcome instanceof ChatError) failed.set(owners[n] as number, outcome);
-    }
-    return { failed, done: new Set(widening.filter(([i]) => !barred.has(i)).map(([, request]) => request)) };
-  }
-
-  #indexCalls(command: Command): Call[] {
-    if (command.op !== 'conversation.create' && command.op !== 'member.add') return [];
-    return command.members.map(({ userId }) => {
-      const { slot, conversations } = this.#keys.user(userId);
-      return plain(slot, 'HSET', [conversations, command.conversationId, this.#clock.now()], true);
-    });
-  }
-
-  /** A `member.add` whose actor was let to only after `#announce` had looked. */
-  async #add(request: CommandRequest, deadline: number): Promise<unknown> {
-    const indexed = await this.#caller.run(this.#indexCalls(request.command), deadline);
-    const failure = indexed.find((outcome) => outcome instanceof ChatError);
-    if (failure !== undefined) return failure;
-    const [reply] = await this.#caller.run([this.#calls.call(request, true)], deadline);
-    return reply;
   }
 
   async recordActivation(conversationId: ConversationId, userIds: readonly UserId[], until: number): Promise<void> {
@@ -163,11 +48,6 @@ export class RedisConversationStore implements ConversationStore {
         return plain(slot, 'ZADD', [active, 'GT', until, conversationId], true);
       }),
     );
-  }
-
-  async confirmActivation(conversationId: ConversationId, { until, listedThrough, epoch }: Activation): Promise<number> {
-    const k = this.#keys.conversation(conversationId);
-    return Number(await this.#caller.one(this.#caller.write(k.slot, 'confirm', [k.meta], [until, listedThrough, epoch])));
   }
 
   async activeConversations(userId: UserId, now: number): Promise<ActiveConversation[]> {
@@ -210,11 +90,11 @@ export class RedisConversationStore implements ConversationStore {
     for (const id of active.keys()) ids.add(id);
     const indexed = new Set(index);
     const others = index.filter((id) => !ids.has(id));
-    for (const id of since === undefined ? others : await this.#activeSince(others, since - SYNC_MARGIN_MS, now)) ids.add(id);
+    for (const id of since === undefined ? others : await this.#activeSince(others, since - 2 * CLOCK_SKEW_MS, now)) ids.add(id);
 
     const result: SyncConversation[] = [];
     let pending = [...ids];
-    const beyond = new Map<ConversationId, number>();
+    const ahead = new Map<ConversationId, number>();
     const stale: ConversationId[] = [];
     while (pending.length > 0) {
       const replies = await this.#caller.all(pending.map((id) => this.#syncCall(userId, id, cursors[id], limit)));
@@ -228,8 +108,8 @@ export class RedisConversationStore implements ConversationStore {
           continue;
         }
         const [status, view, activeUntil, activating, ...entries] = reply as [string, string[], number, number, ...string[]];
-        if (status === 'beyond' && !beyond.has(conversationId)) {
-          beyond.set(conversationId, cursor?.seq ?? 0);
+        if (status === 'ahead' && !ahead.has(conversationId)) {
+          ahead.set(conversationId, cursor?.seq ?? 0);
           again.push(conversationId);
           continue;
         }
@@ -238,13 +118,13 @@ export class RedisConversationStore implements ConversationStore {
         const until = Math.max(active.get(conversationId) ?? 0, activeUntil);
         const isActive = until > now || activating === 1;
         if (status === 'events' && cursor !== undefined && entries.length === 0 && !isActive) continue;
-        const known = status === 'beyond' ? 'reset' : (status as SyncConversation['status']);
+        const known = status === 'ahead' ? 'reset' : (status as SyncConversation['status']);
         const events = cursor === undefined ? [] : toEvents(cursor.seq + 1, epoch, entries);
         const part: SyncConversation = { conversationId, status: known, conversation, events, head, epoch };
         if (isActive) part.activeUntil = Math.max(until, now);
         result.push(part);
       }
-      await this.#repair(new Map(again.map((id) => [id, beyond.get(id) as number])));
+      await this.#forkIfRewound(new Map(again.map((id) => [id, ahead.get(id) as number])));
       pending = again;
     }
     this.#forget(userId, stale);
@@ -254,15 +134,15 @@ export class RedisConversationStore implements ConversationStore {
   #syncCall(userId: UserId, id: ConversationId, cursor: Cursor | undefined, limit: number): Call {
     const k = this.#keys.conversation(id);
     const position = cursor === undefined ? ['', ''] : [cursor.seq, cursor.epoch ?? ''];
-    return this.#caller.read(k.slot, 'sync', [k.meta, k.log, k.reactions], [userId, ...position, limit]);
+    return this.#caller.read(k.slot, 'sync', [k.meta, k.log, k.extras], [userId, ...position, limit]);
   }
 
-  /** Someone has seen these seqs, which are beyond the logs: see `repair` in library.lua. */
-  async #repair(seen: ReadonlyMap<ConversationId, number>): Promise<void> {
+  /** Somebody has seen these seqs, which are ahead of the logs: the logs may have lost their ends. */
+  async #forkIfRewound(seen: ReadonlyMap<ConversationId, number>): Promise<void> {
     await this.#caller.all(
       [...seen].map(([id, seq]) => {
         const k = this.#keys.conversation(id);
-        return this.#caller.write(k.slot, 'repair', [k.meta], [seq]);
+        return this.#caller.write(k.slot, 'forkIfRewound', [k.meta, k.log, k.feed, k.feedMeta], [seq]);
       }),
     );
   }
@@ -277,61 +157,65 @@ export class RedisConversationStore implements ConversationStore {
     const replies = await this.#caller.all(
       ids.map((id) => {
         const { slot, meta } = this.#keys.conversation(id);
-        return plain(slot, 'HMGET', [meta, 'updatedAt', 'activeUntil', 'notifyFrom']);
+        return plain(slot, 'HMGET', [meta, 'head', 'state']);
       }),
     );
     return ids.filter((_, i) => {
-      const [updatedAt, activeUntil, notifyFrom] = replies[i] as (string | null)[];
-      return Number(updatedAt ?? 0) >= since || Number(activeUntil ?? 0) > now || notifyFrom != null;
+      const [head, state] = replies[i] as (string | null)[];
+      if (head == null || state == null) return since <= 0;
+      const { updatedAt, activeUntil, notifyFrom } = toState(head, state);
+      return updatedAt >= since || activeUntil > now || notifyFrom > 0;
     });
   }
 
   /** Drops entries of a user's index that proved untrue. Nobody waits for it. */
   #forget(userId: UserId, stale: readonly ConversationId[]): void {
     if (stale.length === 0) return;
-    const { slot, conversations } = this.#keys.user(userId);
+    const { slot, conversations, active } = this.#keys.user(userId);
     const before = this.#clock.now() - INDEX_GRACE_MS;
-    void this.#caller.run(stale.map((id) => ({ ...this.#caller.write(slot, 'forget', [conversations], [id, before]), durable: false })));
+    void this.#caller.run(
+      stale.map((id) => ({ ...this.#caller.write(slot, 'forget', [conversations, active], [id, before]), durable: false })),
+    );
   }
 
   async joins(requests: readonly JoinRequest[], now: number): Promise<JoinResult[]> {
     const calls = () =>
       requests.map(({ conversationId, after, epoch, userIds }) => {
         const k = this.#keys.conversation(conversationId);
-        return this.#caller.read(k.slot, 'join', [k.meta, k.log, k.reactions], [after, epoch, JOIN_EVENTS, now, ...userIds]);
+        return this.#caller.read(k.slot, 'range', [k.meta, k.log, k.extras], [after, epoch, JOIN_EVENTS, now, ...userIds]);
       });
     let replies = await this.#caller.all(calls());
-    const beyond = new Map<ConversationId, number>();
+    const ahead = new Map<ConversationId, number>();
     for (const [i, { conversationId, after }] of requests.entries()) {
       const reply = replies[i];
-      if (Array.isArray(reply) && reply[2] === 'beyond') beyond.set(conversationId, after);
+      if (Array.isArray(reply) && reply[2] === 'ahead') ahead.set(conversationId, after);
     }
-    if (beyond.size > 0) {
-      await this.#repair(beyond);
+    if (ahead.size > 0) {
+      await this.#forkIfRewound(ahead);
       replies = await this.#caller.all(calls());
     }
     return requests.flatMap(({ conversationId, after }, i) => {
       const reply = replies[i];
       if (!Array.isArray(reply)) return [];
-      const [head, epoch, worth, activeFrom, memberIds, ...entries] = reply as [number, Epoch, string, number, UserId[], ...string[]];
+      const [head, epoch, compared, activeFrom, memberIds, ...entries] = reply as [number, Epoch, string, number, UserId[], ...string[]];
       const result: JoinResult = { conversationId, memberIds, events: toEvents(after + 1, epoch, entries), head, epoch, activeFrom };
-      if (worth !== 'ok') result.reset = true;
+      if (compared !== 'ok') result.reset = true;
       return [result];
     });
   }
 
   async readForward(conversationId: ConversationId, after: number, limit: number, epoch?: Epoch): Promise<RangeResponse | undefined> {
     const k = this.#keys.conversation(conversationId);
-    const call = this.#caller.read(k.slot, 'range', [k.meta, k.log, k.reactions], [after, epoch ?? '', limit]);
+    const call = this.#caller.read(k.slot, 'range', [k.meta, k.log, k.extras], [after, epoch ?? '', limit, 0]);
     let reply = await this.#caller.one(call);
-    if (Array.isArray(reply) && reply[2] === 'beyond') {
-      await this.#repair(new Map([[conversationId, after]]));
+    if (Array.isArray(reply) && reply[2] === 'ahead') {
+      await this.#forkIfRewound(new Map([[conversationId, after]]));
       reply = await this.#caller.one(call);
     }
     if (!Array.isArray(reply)) return undefined;
-    const [head, current, worth, ...entries] = reply as [number, Epoch, string, ...string[]];
+    const [head, current, compared, , , ...entries] = reply as [number, Epoch, string, number, UserId[], ...string[]];
     const range: RangeResponse = { events: toEvents(after + 1, current, entries), head, epoch: current };
-    if (epoch !== undefined && worth !== 'ok') range.reset = true;
+    if (epoch !== undefined && compared !== 'ok') range.reset = true;
     return range;
   }
 
@@ -353,14 +237,14 @@ export class RedisConversationStore implements ConversationStore {
         this.#caller.read(
           k.slot,
           'history',
-          [k.meta, k.log, k.reactions],
+          [k.meta, k.log, k.extras],
           [userId, back ? 'before' : 'after', from, limit - events.length, messagesOnly ? 'messages' : 'all'],
         ),
       );
       const [head, epoch, more, next, ...entries] = listOrThrow(reply) as [number, Epoch, number, number | '', ...(string | number)[]];
       for (let i = 0; i < entries.length; i += 3) {
-        const [seq, value, reactions] = entries.slice(i, i + 3) as [number, string, string];
-        events.push(toEvent(Number(seq), epoch, value, reactions));
+        const [seq, value, tally] = entries.slice(i, i + 3) as [number, string, string];
+        events.push(toEvent(Number(seq), epoch, value, tally));
       }
       if (next === '' || events.length >= limit) return { events, hasMore: more === 1 || next !== '', head, epoch };
       from = Number(next);
@@ -371,14 +255,14 @@ export class RedisConversationStore implements ConversationStore {
     const replies = await this.#caller.all(
       conversationIds.map((id) => {
         const { slot, meta } = this.#keys.conversation(id);
-        return plain(slot, 'HMGET', [meta, 'seq', 'epoch', 'activeUntil', 'notifyFrom']);
+        return plain(slot, 'HMGET', [meta, 'head', 'state']);
       }),
     );
     return conversationIds.flatMap((conversationId, i) => {
-      const [head, epoch, activeUntil, notifyFrom] = replies[i] as (string | null)[];
-      if (head == null || epoch == null) return [];
-      const activating = notifyFrom == null ? {} : { activating: true as const };
-      return [{ conversationId, head: Number(head), epoch, activeUntil: Number(activeUntil ?? 0), ...activating }];
+      const [headText, stateText] = replies[i] as (string | null)[];
+      if (headText == null || stateText == null) return [];
+      const { head, epoch, activeUntil, notifyFrom } = toState(headText, stateText);
+      return [{ conversationId, head, epoch, activeUntil, ...(notifyFrom > 0 ? { activating: true as const } : {}) }];
     });
   }
 
@@ -388,7 +272,7 @@ export class RedisConversationStore implements ConversationStore {
 
   #describe(userId: UserId, id: ConversationId): Call {
     const k = this.#keys.conversation(id);
-    return this.#caller.read(k.slot, 'describe', [k.meta], [userId]);
+    return this.#caller.read(k.slot, 'describe', [k.meta, k.log], [userId]);
   }
 
   async conversations(
@@ -418,25 +302,17 @@ export class RedisConversationStore implements ConversationStore {
     const reply = await this.#caller.one(
       this.#caller.read(k.slot, 'roster', [k.meta, k.roster], [page.after === undefined ? '-' : `(${page.after}`, page.limit + 1]),
     );
-    const members = pairs(reply).map(([userId, role]) => ({ userId, ...toMembership(role) }));
+    const members = pairs(reply).map(([userId, value]) => {
+      const { role, joinedAt } = toMembership(value);
+      return { userId, role: role as Role, joinedAt };
+    });
     return { members: members.slice(0, page.limit), hasMore: members.length > page.limit };
-  }
-
-  async membersAmong(conversationId: ConversationId, userIds: readonly UserId[]): Promise<UserId[]> {
-    if (userIds.length === 0) return [];
-    const { slot, meta } = this.#keys.conversation(conversationId);
-    const reply = (await this.#caller.one(plain(slot, 'HMGET', [meta, ...userIds.map(memberField)]))) as (string | null)[];
-    return userIds.filter((_, i) => reply[i] != null);
   }
 
   async reads(conversationId: ConversationId): Promise<ReadState[]> {
     const { slot, meta } = this.#keys.conversation(conversationId);
     const reply = await this.#caller.one(plain(slot, 'HGETALL', [meta]));
-    return pairs(reply).flatMap(([field, state]) => {
-      if (!field.startsWith('u:')) return [];
-      const [, , readSeq, , deliveredSeq] = state.split(':');
-      return [{ userId: field.slice(2), readSeq: Number(readSeq), deliveredSeq: Number(deliveredSeq) }];
-    });
+    return membersOf(reply as string[]).map(([userId, value]) => ({ userId, ...toCursors(value) }));
   }
 
   async acquainted(userId: UserId, otherIds: readonly UserId[]): Promise<UserId[]> {
@@ -461,17 +337,6 @@ export class RedisConversationStore implements ConversationStore {
   }
 }
 
-const widens = (command: Command) => command.op === 'conversation.create' || command.op === 'member.add';
-
-/** Places of requests that can be carried out at once, and, by conversation, of those that come with one that may let users in. */
-function apart(requests: readonly CommandRequest[]): [number[], Iterable<number[]>] {
-  const widening = new Map<ConversationId, number[]>();
-  for (const { command } of requests) if (widens(command)) widening.set(command.conversationId, []);
-  const plain: number[] = [];
-  for (const [place, { command }] of requests.entries()) (widening.get(command.conversationId) ?? plain).push(place);
-  return [plain, widening.values()];
-}
-
 /** A plain command; a write is durable, and all that are used here may be repeated. */
 function plain(slot: number, name: string, args: readonly (string | number)[], durable = false): Call {
   return { slot, name, args, repeatable: true, durable };
@@ -491,25 +356,14 @@ function listOrThrow(reply: unknown): unknown[] {
   throw new ChatError(`CHAT_ERR_${String(reply)}` as ErrorCode);
 }
 
-const ROLES: Record<string, Role> = { o: 'owner', a: 'admin', m: 'member' };
-
-/** The field of a member in `meta`. */
-const memberField = (userId: UserId): string => `u:${userId}`;
-
-/** Such a field begins with `<role letter>:<joinedAt>/<seq>/<place>:`. */
-function toMembership(text: string): { role: Role; joinedAt: number } {
-  const [letter = '', joined = ''] = text.split(':');
-  return { role: ROLES[letter] ?? 'member', joinedAt: Number(joined.split('/')[0]) };
-}
-
-/** The reply of `view` in library.lua. */
+/** The reply of `view` in read.lua. */
 function toConversation(id: ConversationId, view: readonly (string | number)[]): Conversation {
   const [kind, title, createdAt, updatedAt, members, epoch, seq, unread, role, readSeq, peer] = view;
   return {
     id,
     kind: kind as ConversationKind,
     ...(title === '' ? {} : { title: String(title) }),
-    ...(peer === '' ? {} : { peerId: String(peer) }),
+    ...(peer !== '' && hasPeer(kind as ConversationKind) ? { peerId: String(peer) } : {}),
     createdAt: Number(createdAt),
     updatedAt: Number(updatedAt),
     memberCount: Number(members),
@@ -521,7 +375,7 @@ function toConversation(id: ConversationId, view: readonly (string | number)[]):
   };
 }
 
-/** Log values with their reactions, in turns, from `first` on. */
+/** Log values with their tallies, in turns, from `first` on. */
 function toEvents(first: number, epoch: Epoch, entries: readonly string[]): string[] {
   const events: string[] = [];
   for (let i = 0; i + 1 < entries.length; i += 2) {
@@ -530,7 +384,6 @@ function toEvents(first: number, epoch: Epoch, entries: readonly string[]): stri
   return events;
 }
 
-/** A log value is kind, ordinal, `|`, and the event's tail. */
-function toEvent(seq: number, epoch: Epoch, value: string, reactions: string): string {
-  return encodeEvent(seq, epoch, withReactions(value.slice(value.indexOf('|') + 1), reactions));
+function toEvent(seq: number, epoch: Epoch, value: string, tally: string): string {
+  return encodeEvent(seq, epoch, withTally(parseEntry(value).tail, tally));
 }

@@ -1,11 +1,14 @@
 import type { Cluster, Redis } from 'ioredis';
 import { systemClock } from '../../shared/service/clock.ts';
 import { ConfigError } from '../../shared/service/config.ts';
-import { type Engine, type EngineConfig, type EngineOptions, resolveLimits } from '../engine.ts';
+import { DEFAULT_FEED_DAYS, type Engine, type EngineConfig, type EngineOptions } from '../engine.ts';
 import { RedisBus } from './bus.ts';
 import { Caller } from './caller.ts';
 import { checkServer, connect, describeServers, makeClient } from './connect.ts';
+import { RedisConversationLog } from './conversation-log.ts';
+import { RedisFeed } from './feed.ts';
 import { Keys } from './keys.ts';
+import { checkLayout } from './layout.ts';
 import { type FunctionLibrary, LIBRARY, loadLibrary } from './library.ts';
 import type { Replication } from './pipelined-connection.ts';
 import { RefusalLog } from './refusal-log.ts';
@@ -24,6 +27,8 @@ export interface RedisEngineOptions extends EngineOptions {
   deadlineMs?: number;
   /** Another version of the server-side functions, for tests. */
   library?: FunctionLibrary;
+  /** Partitions of the conversations, for tests; a store has the same number for ever. */
+  partitions?: number;
 }
 
 /** The engine on Redis, with the client that carries its commands: hand it to `@fastify/redis` to share it. */
@@ -47,7 +52,9 @@ export async function openRedisEngine(config: EngineConfig, options: RedisEngine
   client.on('error', ignore);
   const cluster = isCluster(client);
   const replication = replicationOf(config);
+  const keys = new Keys(config.REDIS_KEY_PREFIX ?? '', options.partitions);
   const shards = cluster ? new ClusterShards(client, replication) : new StandaloneShards(client, replication);
+  const caller = new Caller({ shards, library, log, deadlineMs: deadlineMs + (replication?.timeoutMs ?? 0) });
   const closeClient = async () => {
     shards.close();
     client.off('error', ignore);
@@ -71,18 +78,20 @@ export async function openRedisEngine(config: EngineConfig, options: RedisEngine
     if (fatal !== undefined) throw fatal;
     // One shard that is down keeps nobody from starting; it gets its functions when it is back.
     for (const error of failures) log?.warn({ err: error }, 'a primary is not ready');
+    await checkLayout(caller, keys, servers);
   } catch (error) {
     await closeClient();
     throw error instanceof ConfigError ? error : refusal(servers, error as Error);
   }
 
-  const keys = new Keys(config.REDIS_KEY_PREFIX ?? '');
-  const caller = new Caller({ shards, library, log, deadlineMs: deadlineMs + (replication?.timeoutMs ?? 0) });
-  const store = new RedisStore({ caller, keys, clock: options.clock ?? systemClock, limits: resolveLimits(config, options) });
+  const clock = options.clock ?? systemClock;
+  const store = new RedisStore({ caller, keys, clock });
   const bus = new RedisBus({ caller, shards, keys, log, connectMs, subscribeMs: connectMs });
   return {
     kind: 'redis',
     client,
+    log: new RedisConversationLog({ caller, keys, clock, feedDays: options.feedDays ?? config.FEED_DAYS ?? DEFAULT_FEED_DAYS }),
+    feed: new RedisFeed(caller, keys),
     store,
     bus,
     async close() {

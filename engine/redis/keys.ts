@@ -1,18 +1,26 @@
+import calculateSlot from 'cluster-key-slot';
 import type { ConversationId, SessionId, UserId } from '../../shared/primitives.ts';
-import { slotOfTag } from './slot.ts';
+import { topics } from '../../shared/topics.ts';
 
-/** The keys of one conversation, all in one slot. `library.lua` says what they hold. */
-export interface ConversationKeys {
+/** Partitions of the conversations. Fixed when a store is first used: see `layout.ts`. */
+export const PARTITIONS = 256;
+
+/** The keys of one partition's feed. `commit.lua` says what they hold. */
+export interface FeedKeys {
   slot: number;
+  feed: string;
+  feedMeta: string;
+}
+
+/** The keys of one conversation and of the feed of its partition, all in one slot. `commit.lua` says what they hold. */
+export interface ConversationKeys extends FeedKeys {
   meta: string;
   log: string;
-  roster: string;
-  edits: string;
-  reactions: string;
   sent0: string;
   sent1: string;
-  sent2: string;
-  reactors(seq: number): string;
+  roster: string;
+  extras: string;
+  counted(seq: number): string;
 }
 
 /** The keys of one user, all in one slot. */
@@ -28,34 +36,51 @@ export interface UserKeys {
   presence: string;
 }
 
-/** Names every key this system writes. */
-export class Keys {
-  readonly #prefix: string;
+const TOPIC_START = topics.conversation('').slice(0, -1);
 
-  constructor(prefix: string) {
+/** Names every key and channel this system writes. */
+export class Keys {
+  readonly partitions: number;
+  readonly #prefix: string;
+  readonly #feeds: readonly FeedKeys[];
+
+  constructor(prefix: string, partitions = PARTITIONS) {
     this.#prefix = prefix;
+    this.partitions = partitions;
+    this.#feeds = Array.from({ length: partitions }, (_, partition) => {
+      const feed = `${prefix}{p${partition}}:feed`;
+      return { slot: calculateSlot(feed), feed, feedMeta: `${feed}:meta` };
+    });
+  }
+
+  /** The partition of a conversation. */
+  partition(id: ConversationId): number {
+    return calculateSlot(id) % this.partitions;
+  }
+
+  feed(partition: number): FeedKeys | undefined {
+    return this.#feeds[partition];
   }
 
   conversation(id: ConversationId): ConversationKeys {
-    const base = `${this.#prefix}{c:${id}}:`;
+    const partition = this.partition(id);
+    const base = `${this.#prefix}{p${partition}}:${id}:`;
     return {
-      slot: slotOfTag(`c:${id}`),
+      ...(this.#feeds[partition] as FeedKeys),
       meta: `${base}meta`,
       log: `${base}log`,
-      roster: `${base}roster`,
-      edits: `${base}edits`,
-      reactions: `${base}reactions`,
       sent0: `${base}sent:0`,
       sent1: `${base}sent:1`,
-      sent2: `${base}sent:2`,
-      reactors: (seq) => `${base}reactors:${seq}`,
+      roster: `${base}roster`,
+      extras: `${base}extras`,
+      counted: (seq) => `${base}counted:${seq}`,
     };
   }
 
   user(id: UserId): UserKeys {
     const base = `${this.#prefix}{u:${id}}:`;
     return {
-      slot: slotOfTag(`u:${id}`),
+      slot: calculateSlot(base),
       conversations: `${base}conversations`,
       active: `${base}active`,
       sessions: `${base}sessions`,
@@ -65,14 +90,16 @@ export class Keys {
 
   /** Hash of one session. */
   session(id: SessionId): { slot: number; key: string } {
-    return { slot: slotOfTag(`s:${id}`), key: `${this.#prefix}{s:${id}}` };
+    const key = `${this.#prefix}{s:${id}}`;
+    return { slot: calculateSlot(key), key };
   }
 
-  /** Partner and signing keys; few, in one slot. */
-  get credentials(): { slot: number; partners: string; revoked: string; signing: string; signingOrder: string } {
+  /** Partner and signing keys; few, in one slot. `layout` is beside them, so that no server has them and lacks it. */
+  get credentials(): { slot: number; layout: string; partners: string; revoked: string; signing: string; signingOrder: string } {
     const base = `${this.#prefix}{keys}:`;
     return {
-      slot: slotOfTag('keys'),
+      slot: calculateSlot(base),
+      layout: `${base}layout`,
       partners: `${base}partners`,
       revoked: `${base}revoked`,
       signing: `${base}signing`,
@@ -82,15 +109,14 @@ export class Keys {
 
   /** Hash: gateway → its lease. */
   get leases(): { slot: number; key: string } {
-    return { slot: slotOfTag('gateways'), key: `${this.#prefix}{gateways}:leases` };
+    const key = `${this.#prefix}{gateways}:leases`;
+    return { slot: calculateSlot(key), key };
   }
 
+  /** The channel of a topic: that of a conversation is in the slot of its keys, so that a commit can publish to it. */
   channel(topic: string): string {
-    return this.#prefix + topic;
-  }
-
-  /** The topic of a channel that `channel` named. */
-  topic(channel: string): string {
-    return channel.slice(this.#prefix.length);
+    if (!topic.startsWith(TOPIC_START)) return this.#prefix + topic;
+    const id = topic.slice(TOPIC_START.length, -1);
+    return `${this.#prefix}{p${this.partition(id)}}:${id}`;
   }
 }

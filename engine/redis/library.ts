@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { ACTIVE_MS, KEY_DAY_MS, KEY_MARGIN_MS, MESSAGE_EMOJI, REACTION_USERS } from '../engine.ts';
+import { TALLY_USERS } from '../conversation-log.ts';
 
 /**
  * The server-side functions, under names that carry a hash of their source: several versions of this program can share a server,
@@ -16,18 +16,22 @@ export interface FunctionLibrary {
   fn(name: string): string;
 }
 
-const CONSTANTS: Readonly<Record<string, number>> = { ACTIVE_MS, KEY_DAY_MS, KEY_MARGIN_MS, MESSAGE_EMOJI, REACTION_USERS };
-
-/** Makes a library out of Lua source with the placeholder `@VERSION@` and one for each of `CONSTANTS`. */
+/** Makes a library out of Lua source with the placeholders `@VERSION@` and `@TALLY_USERS@`. */
 export function makeLibrary(source: string): FunctionLibrary {
-  const filled = Object.entries(CONSTANTS).reduce((text, [name, value]) => text.replaceAll(`@${name}@`, String(value)), source);
+  const filled = source.replaceAll('@TALLY_USERS@', String(TALLY_USERS));
   const version = createHash('sha256').update(filled).digest('hex').slice(0, 12);
   const name = `connect_chat_${version}`;
   return { name, code: filled.replaceAll('@VERSION@', version), fn: (short) => `${name}_${short}` };
 }
 
+/** Parts of the source: the first has what the others use. */
+const PARTS = ['library.lua', 'feed.lua', 'tally.lua', 'commit.lua', 'read.lua', 'sessions.lua', 'presence.lua'];
+
+/** The source of the library this version of the program calls. */
+export const LIBRARY_SOURCE: string = PARTS.map((name) => readFileSync(new URL(`./${name}`, import.meta.url), 'utf8')).join('\n');
+
 /** The library this version of the program calls. */
-export const LIBRARY: FunctionLibrary = makeLibrary(readFileSync(new URL('./library.lua', import.meta.url), 'utf8'));
+export const LIBRARY: FunctionLibrary = makeLibrary(LIBRARY_SOURCE);
 
 /** Puts the library on one primary, unless it is there; its replicas get it by replication. */
 export async function loadLibrary(client: Redis, library: FunctionLibrary): Promise<void> {

@@ -10,6 +10,8 @@ export interface Call {
   repeatable: boolean;
   /** A write that is worth nothing until enough replicas have it. */
   durable: boolean;
+  /** What it must keep its order with; its slot if left out. Calls of one queue have one slot. */
+  queue?: string;
 }
 
 /** The command did not reach a server; sending it again is always safe. */

@@ -1,4 +1,3 @@
-import type { ChatError } from '../../shared/errors.ts';
 import type { UserId } from '../../shared/primitives.ts';
 import { type GatewayLease, OFFLINE_KEPT_MS, type PresenceChange, type PresenceLeases, type StoredPresence } from '../bus.ts';
 import type { Caller } from './caller.ts';
@@ -11,7 +10,7 @@ const LEASE_KEPT_MS = 24 * 60 * 60_000;
 const USER_KEPT_MS = 90 * 24 * 60 * 60_000;
 const SEEN = 'seen';
 
-/** Presence in Redis: one hash of leases, and one small hash a user. The rules are in `library.lua`, where the clock of the server is. */
+/** Presence in Redis: one hash of leases, and one small hash a user. The rules are in `presence.lua`, where the clock of the server is. */
 export class RedisPresence implements PresenceLeases {
   readonly #caller: Caller;
   readonly #keys: Keys;
@@ -33,29 +32,29 @@ export class RedisPresence implements PresenceLeases {
   }
 
   async set(gatewayId: string, changes: readonly PresenceChange[]): Promise<PresenceChange[]> {
-    const outcomes = await this.#caller.run(
+    const results = await this.#caller.run(
       changes.map(({ userId, version, online, at }) => {
         const { slot, presence } = this.#keys.user(userId);
         return this.#write(slot, 'presenceSet', [presence], [gatewayId, version, online ? 1 : 0, at, OFFLINE_KEPT_MS, USER_KEPT_MS]);
       }),
     );
-    return changes.filter((_, i) => outcomes[i] instanceof Error);
+    return changes.filter((_, i) => results[i]?.status === 'failed');
   }
 
   async read(userIds: readonly UserId[]): Promise<{ leases: GatewayLease[] | undefined; users: StoredPresence[] }> {
     const { slot, key } = this.#keys.leases;
-    const [leasesReply, ...replies] = await this.#caller.run([
+    const [leases, ...replies] = await this.#caller.run([
       this.#caller.read(slot, 'leaseList', [key], []),
       ...userIds.map((userId) => {
         const user = this.#keys.user(userId);
         return { slot: user.slot, name: 'HGETALL', args: [user.presence], repeatable: true, durable: false };
       }),
     ]);
-    const listed = leasesReply instanceof Error ? undefined : parseLeases(leasesReply as string[]);
+    const listed = leases?.status === 'replied' ? parseLeases(leases.reply as string[]) : undefined;
     const forgotten: Call[] = [];
     const users = userIds.flatMap((userId, i): StoredPresence[] => {
-      const reply = replies[i] as string[] | ChatError;
-      return reply instanceof Error ? [] : [this.#user(userId, reply, listed, forgotten)];
+      const result = replies[i];
+      return result?.status === 'replied' ? [this.#user(userId, result.reply as string[], listed, forgotten)] : [];
     });
     void this.#caller.run(forgotten);
     return { leases: listed && [...listed.leases.values()], users };

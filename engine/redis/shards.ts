@@ -30,6 +30,8 @@ export interface Shards {
 
 /** How long asking who leads may take, ms. */
 const REFRESH_MS = 1000;
+/** A cluster is asked who leads this often without any occasion, ms. */
+const REFRESH_EVERY_MS = 10_000;
 /** A connection for writes that ended is made again at most this often, ms: each call asks for it. */
 const WRITER_GAP_MS = 200;
 
@@ -153,6 +155,7 @@ export class ClusterShards implements Shards {
   readonly #listeners = new Set<() => void>();
   #byAddress: Map<string, Redis> | undefined;
   #refreshing: Promise<void> | undefined;
+  readonly #refreshTimer: NodeJS.Timeout;
   #layout = '';
   #closed = false;
 
@@ -162,6 +165,7 @@ export class ClusterShards implements Shards {
     client.on('+node', this.#onNodes);
     client.on('-node', this.#onNodeLost);
     client.on('refresh', this.#onRefresh);
+    this.#refreshTimer = setInterval(() => void this.refresh(), REFRESH_EVERY_MS).unref();
   }
 
   readonly #onNodes = () => {
@@ -246,6 +250,7 @@ export class ClusterShards implements Shards {
 
   close(): void {
     this.#closed = true;
+    clearInterval(this.#refreshTimer);
     this.#client.off('+node', this.#onNodes).off('-node', this.#onNodeLost).off('refresh', this.#onRefresh);
     for (const connections of this.#connections.values()) connections.close();
     this.#connections.clear();

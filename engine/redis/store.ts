@@ -1,7 +1,6 @@
 import { ChatError } from '../../shared/errors.ts';
 import type { SessionId, UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
-import type { StoreLimits } from '../engine.ts';
 import type { PartnerKey, RotateResult, Session, SigningKey, Store } from '../store.ts';
 import type { Caller } from './caller.ts';
 import { RedisConversationStore } from './conversation-store.ts';
@@ -15,7 +14,6 @@ export interface RedisStoreParts {
   caller: Caller;
   keys: Keys;
   clock: Clock;
-  limits: StoreLimits;
 }
 
 /** The store in Redis or Valkey 7+, standalone or cluster. Its connections are the engine's. */
@@ -24,8 +22,8 @@ export class RedisStore extends RedisConversationStore implements Store {
   readonly #sessions: RedisSessionStore;
   readonly #credentials: RedisKeyStore;
 
-  constructor({ caller, keys, clock, limits }: RedisStoreParts) {
-    super(caller, keys, clock, limits);
+  constructor({ caller, keys, clock }: RedisStoreParts) {
+    super(caller, keys, clock);
     this.#caller = caller;
     this.#sessions = new RedisSessionStore(caller, keys, clock);
     this.#credentials = new RedisKeyStore(caller, keys);

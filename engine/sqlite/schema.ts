@@ -1,30 +1,38 @@
+import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { ConfigError } from '../../shared/service/config.ts';
+import { forkAtHead } from '../compare-cursor.ts';
+import { Query } from './rows.ts';
 
 /** Name of the database inside the data folder. */
 export const DATABASE_FILE = 'chat.db';
 
+/** `PRAGMA user_version` of a database with this schema. Version 1 was another layout, never released. */
+const VERSION = 2;
+
 /**
- * The schema, as the steps that lead to it: step i brings a database from version i to i + 1 (`PRAGMA user_version`). Steps that were
- * released are never changed.
- *
  * A log row is found by `key`, its conversation's number and its seq in one integer: appends to one conversation are neighbours in the
- * tree, and rows are compared as integers. `text` is the event as it is to be read now: edits and reactions are written into the row of
- * their message, so reading needs no assembly and a deletion leaves no copy behind. `messages` counts the messages up to the row.
+ * tree, and rows are compared as integers. `text` is the event as it reads now, without its tally: what is rewritten is overwritten, so a
+ * deletion leaves no copy behind. `messages` counts the messages up to the row.
  */
-const STEPS: readonly string[] = [
-  `
+const SCHEMA = `
+  CREATE TABLE store (
+    leader_term TEXT NOT NULL,
+    feed_forks TEXT NOT NULL -- JSON: earlier leader terms, and the last pointer that each shares with the feed
+  ) STRICT;
+
   CREATE TABLE conversation (
     n INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    title TEXT,
+    fields TEXT NOT NULL, -- JSON object of texts
     epoch TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
+    forks TEXT NOT NULL, -- JSON: see Forks
+    leader_term TEXT NOT NULL, -- the term of the newest event
     updated_at INTEGER NOT NULL,
     head INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     members INTEGER NOT NULL,
+    members_version INTEGER NOT NULL,
     active_until INTEGER NOT NULL,
     active_from INTEGER NOT NULL,
     notify_from INTEGER NOT NULL,
@@ -37,8 +45,8 @@ const STEPS: readonly string[] = [
     role TEXT NOT NULL,
     joined_at INTEGER NOT NULL,
     joined_seq INTEGER NOT NULL,
+    place INTEGER NOT NULL,
     read_seq INTEGER NOT NULL,
-    read_messages INTEGER NOT NULL,
     delivered_seq INTEGER NOT NULL,
     PRIMARY KEY (conversation, user)
   ) STRICT, WITHOUT ROWID;
@@ -53,33 +61,44 @@ const STEPS: readonly string[] = [
 
   CREATE TABLE log (
     key INTEGER PRIMARY KEY, -- conversation << 32 | seq
-    is_message INTEGER NOT NULL,
+    kind INTEGER NOT NULL, -- 0: event, 1: message, 2: tombstone
+    revision INTEGER NOT NULL,
     messages INTEGER NOT NULL,
-    text TEXT NOT NULL
+    text TEXT NOT NULL,
+    tally TEXT -- JSON: what reads show of the tally; NULL for none
   ) STRICT;
 
-  CREATE TABLE edit (
-    message INTEGER NOT NULL, -- key of the message.created row
-    edit INTEGER NOT NULL, -- key of a message.edited row
-    PRIMARY KEY (message, edit)
+  CREATE TABLE attachment (
+    entry INTEGER NOT NULL, -- key of a log row
+    event INTEGER NOT NULL, -- key of the log row that is attached to it
+    PRIMARY KEY (entry, event)
   ) STRICT, WITHOUT ROWID;
 
-  CREATE TABLE reaction (
-    message INTEGER NOT NULL, -- key of the message.created row
-    emoji TEXT NOT NULL,
+  CREATE TABLE tally (
+    entry INTEGER NOT NULL, -- key of a log row
+    "group" TEXT NOT NULL,
     user TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    PRIMARY KEY (message, emoji, user)
+    PRIMARY KEY (entry, "group", user)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE dedupe (
-    day INTEGER NOT NULL, -- days since 1970, of the time of the command
+    day INTEGER NOT NULL, -- days since 1970, of the time of the commit
     conversation INTEGER NOT NULL,
     actor TEXT NOT NULL,
-    client_message_id TEXT NOT NULL,
+    key TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    PRIMARY KEY (day, conversation, actor, client_message_id)
+    PRIMARY KEY (day, conversation, actor, key)
   ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE feed (
+    n INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
 
   CREATE TABLE session (
     id TEXT PRIMARY KEY,
@@ -115,46 +134,49 @@ const STEPS: readonly string[] = [
 
   CREATE TABLE health (pings INTEGER NOT NULL) STRICT;
   INSERT INTO health VALUES (0);
-  `,
-  `
-  -- Place in the list of the member.added event of joined_seq.
-  ALTER TABLE member ADD COLUMN joined_place INTEGER NOT NULL DEFAULT 0;
-
-  -- What was written down for a user, a member or not: only a member reads it.
-  CREATE TABLE active_conversation (
-    user TEXT NOT NULL,
-    conversation INTEGER NOT NULL,
-    active_until INTEGER NOT NULL,
-    PRIMARY KEY (user, conversation)
-  ) STRICT, WITHOUT ROWID;
-  INSERT INTO active_conversation SELECT user, conversation, active_until FROM user_conversation WHERE active_until > 0;
-  ALTER TABLE user_conversation DROP COLUMN active_until;
-  `,
-];
+`;
 
 /**
- * Brings a database to the schema of this code. Throws `ConfigError` for one that is newer, and, with `beside` (a server may be
- * running on it), for one that is older.
+ * Makes the schema in an empty database. Throws `ConfigError` for a database of another layout.
+ *
+ * A store that was restored from a copy may lack what clients have seen. `renewLeaderTerm` begins a new term: each log then forks at its
+ * next event, and the feed at once. Without it the term stays, so that a restart costs no client its place.
  */
-export function migrate(db: DatabaseSync, beside = false): void {
+export function migrate(db: DatabaseSync, { renewLeaderTerm = false }: { renewLeaderTerm?: boolean } = {}): void {
   db.exec('BEGIN IMMEDIATE');
   try {
     const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (version > STEPS.length) {
+    if (version > VERSION) {
       throw new ConfigError(
-        `DATA_DIR holds data of a newer version (schema ${version}, this code knows ${STEPS.length}); run the newer version of Connect Chat`,
+        `DATA_DIR holds data of a newer version (schema ${version}, this code knows ${VERSION}); run the newer version of Connect Chat`,
       );
     }
-    if (beside && version > 0 && version < STEPS.length) {
-      throw new ConfigError('DATA_DIR holds data of an older version; start the server of this version once to upgrade it');
+    if (version > 0 && version < VERSION) {
+      throw new ConfigError(
+        `DATA_DIR holds data of an older layout (schema ${version}) that this version cannot read; choose another folder, or empty this one`,
+      );
     }
-    if (version < STEPS.length) {
-      for (const step of STEPS.slice(version)) db.exec(step);
-      db.exec(`PRAGMA user_version = ${STEPS.length}`);
-    }
+    if (version === 0) {
+      db.exec(SCHEMA);
+      db.prepare('INSERT INTO store VALUES (?, ?)').run(newLeaderTerm(), '[]');
+      db.exec(`PRAGMA user_version = ${VERSION}`);
+    } else if (renewLeaderTerm) beginLeaderTerm(db);
     db.exec('COMMIT');
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
+}
+
+function beginLeaderTerm(db: DatabaseSync): void {
+  const columns = { leaderTerm: 'text', feedForks: 'text', newest: 'integer' } as const;
+  const newest = '(SELECT coalesce(max(n), 0) FROM feed)';
+  const store = new Query(db, columns, `SELECT leader_term leaderTerm, feed_forks feedForks, ${newest} newest FROM store`).get();
+  if (store === undefined) throw new Error('the table store is empty');
+  const forks = forkAtHead({ head: store.newest, epoch: store.leaderTerm, forks: JSON.parse(store.feedForks) });
+  db.prepare('UPDATE store SET leader_term = ?, feed_forks = ?').run(newLeaderTerm(), JSON.stringify(forks));
+}
+
+function newLeaderTerm(): string {
+  return randomBytes(9).toString('base64url');
 }

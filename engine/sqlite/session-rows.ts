@@ -1,15 +1,24 @@
-import type { SQLOutputValue } from 'node:sqlite';
 import type { Session } from '../store.ts';
+import type { RowOf } from './rows.ts';
 
-/** The columns `sessionOf` needs. */
-export const SESSION_COLUMNS =
+/** The columns of a session, as `sessionOf` needs them. */
+export const SESSION_COLUMNS = {
+  id: 'text',
+  userId: 'text',
+  deviceId: 'text',
+  deviceName: 'text?',
+  createdBy: 'text',
+  createdAt: 'integer',
+  lastUsedAt: 'integer',
+  expiresAt: 'integer',
+} as const;
+
+/** The same in SQL. */
+export const SESSION_SELECT =
   'id, user userId, device deviceId, device_name deviceName, created_by createdBy, created_at createdAt, last_used_at lastUsedAt, expires_at expiresAt';
 
-/** A row with SESSION_COLUMNS as a session. */
-export function sessionOf(row: Record<string, SQLOutputValue>): Session {
-  const { id, userId, deviceId, deviceName, createdBy, createdAt, lastUsedAt, expiresAt } = row as unknown as Session & {
-    deviceName: string | null;
-  };
+export function sessionOf(row: RowOf<typeof SESSION_COLUMNS>): Session {
+  const { id, userId, deviceId, deviceName, createdBy, createdAt, lastUsedAt, expiresAt } = row;
   const session: Session = { id, userId, deviceId, createdBy, createdAt, lastUsedAt, expiresAt };
   if (deviceName !== null) session.deviceName = deviceName;
   return session;

@@ -4,11 +4,12 @@ import { ChatError } from '../../shared/errors.ts';
 import { topics } from '../../shared/topics.ts';
 import type { EngineLog } from '../engine.ts';
 import { CLOSE, type GroupReply, type Job, type JobReply, READY, type WriterData } from './write/jobs.ts';
+import { OutcomeReader } from './write/outcomes.ts';
 
-/** Commands that may wait for the disk before callers are told to slow down. */
+/** Commits that may wait for the disk before callers are told to slow down. */
 const MAX_WAITING = 50_000;
-/** Commands in one post: no more than what a transaction should take. */
-const POST_COMMANDS = 1000;
+/** Commits in one post: no more than what a transaction should take. */
+const POST_COMMITS = 1000;
 /** Posts under way at once: one being written, one ready when it is done. What comes meanwhile is gathered into the next. */
 const MAX_POSTS = 2;
 
@@ -23,6 +24,8 @@ export interface WriterOptions {
   /** Called for each text to be published, in the order of the commits. */
   publish: (topic: string, text: string) => void;
   log?: EngineLog;
+  /** Another process works on the conversations: only sessions and keys may be changed. Default: false. */
+  beside?: boolean;
   /** A write thread that ended by itself is started again at most this often, ms. Default: 1000. */
   restartMs?: number;
 }
@@ -32,11 +35,12 @@ export class Writer {
   readonly #data: WriterData;
   readonly #publish: (topic: string, text: string) => void;
   readonly #log: EngineLog | undefined;
+  readonly #beside: boolean;
   readonly #restartMs: number;
   #worker: Worker | undefined;
   #startedAt = 0;
   #queue: Waiting[] = [];
-  #queuedCommands = 0;
+  #queuedCommits = 0;
   #flushing = false;
   /** Jobs in each post under way. */
   #posts: number[] = [];
@@ -45,10 +49,11 @@ export class Writer {
   #closed = false;
   #idle: (() => void) | undefined;
 
-  constructor(data: WriterData, { publish, log, restartMs = 1000 }: WriterOptions) {
+  constructor(data: WriterData, { publish, log, beside = false, restartMs = 1000 }: WriterOptions) {
     this.#data = data;
     this.#publish = publish;
     this.#log = log;
+    this.#beside = beside;
     this.#restartMs = restartMs;
   }
 
@@ -59,17 +64,23 @@ export class Writer {
     if (first !== READY) throw new Error('the write thread did not start');
   }
 
-  /** Resolves with the job's value once it is durable; rejects with a `ChatError`. */
+  /** Resolves with the job's value, or the outcomes of its commits, once it is durable; rejects with a `ChatError`. */
   submit<T>(job: Job): Promise<T> {
     if (this.#closed) return Promise.reject(unavailable());
-    if (this.#queuedCommands >= MAX_WAITING) return Promise.reject(new ChatError('CHAT_ERR_OVERLOADED'));
-    this.#queuedCommands += commandsIn(job);
+    if (this.#queuedCommits >= MAX_WAITING) return Promise.reject(new ChatError('CHAT_ERR_OVERLOADED'));
+    this.#queuedCommits += commitsIn(job);
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ job, resolve: resolve as (value: unknown) => void, reject });
       if (this.#flushing) return;
       this.#flushing = true;
       queueMicrotask(() => this.#flush());
     });
+  }
+
+  /** The same for what changes conversations, which only the process that owns the data may. */
+  change<T>(job: Job): Promise<T> {
+    if (this.#beside) return Promise.reject(new ChatError('CHAT_ERR_INTERNAL', 'Opened beside a server: conversations cannot be changed'));
+    return this.submit(job);
   }
 
   /** Waits for all jobs, then closes the database. */
@@ -104,7 +115,7 @@ export class Writer {
     this.#posts = [];
     this.#underWay = [];
     this.#queue = [];
-    this.#queuedCommands = 0;
+    this.#queuedCommits = 0;
     for (const waiting of lost) waiting.reject(unavailable());
     this.#idle?.();
   }
@@ -127,25 +138,31 @@ export class Writer {
   /** The next jobs in line, as many as one post may hold. */
   #takePost(): Waiting[] {
     let length = 0;
-    let commands = 0;
-    while (length < this.#queue.length && commands < POST_COMMANDS) commands += commandsIn((this.#queue[length++] as Waiting).job);
-    this.#queuedCommands -= commands;
+    let commits = 0;
+    while (length < this.#queue.length && commits < POST_COMMITS) commits += commitsIn((this.#queue[length++] as Waiting).job);
+    this.#queuedCommits -= commits;
     return this.#queue.splice(0, length);
   }
 
-  #settle({ replies, published, failure, unforeseen }: GroupReply): void {
+  #settle({ jobs, replies, outcomes, published, failure, unforeseen }: GroupReply): void {
     this.#report(failure);
-    if (unforeseen !== undefined) this.#log?.error({ failure: unforeseen }, 'a command failed as nobody foresaw');
-    const settled = this.#underWay.splice(0, replies.length);
+    if (unforeseen !== undefined) this.#log?.error({ failure: unforeseen }, 'a commit failed as nobody foresaw');
+    const settled = this.#underWay.splice(0, jobs);
     for (let left = settled.length; left > 0; left -= this.#posts.shift() ?? left);
     // The next group should be on its way to the disk while this one is published.
     this.#flush();
     for (let i = 0; i < published.length; i += 2) this.#publish(topics.conversation(published[i] as string), published[i + 1] as string);
-    settled.forEach((waiting, i) => {
-      const reply = replies[i] as JobReply;
-      if ('value' in reply) waiting.resolve(reply.value);
-      else waiting.reject(ChatError.fromBody(reply.error));
-    });
+    const outcomeReader = new OutcomeReader(outcomes);
+    let next = 0;
+    for (const { job, resolve, reject } of settled) {
+      if (job.job === 'commit') {
+        resolve(outcomeReader.take(job.commits.length));
+        continue;
+      }
+      const reply = replies[next++] as JobReply;
+      if ('value' in reply) resolve(reply.value);
+      else reject(ChatError.fromBody(reply.error));
+    }
     if (this.#underWay.length === 0 && this.#queue.length === 0) this.#idle?.();
   }
 
@@ -157,8 +174,8 @@ export class Writer {
   }
 }
 
-function commandsIn(job: Job): number {
-  return job.job === 'execute' ? Math.max(1, job.requests.length) : 1;
+function commitsIn(job: Job): number {
+  return job.job === 'commit' ? Math.max(1, job.commits.length) : 1;
 }
 
 function unavailable(): ChatError {

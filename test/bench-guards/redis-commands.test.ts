@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { groupConversationId, newEventId } from '../../shared/ids.ts';
+import { executorOf } from '../helpers/executor.ts';
 import { openForTest } from '../helpers/redis-engine.ts';
 import { redisAvailable, startRedis } from '../helpers/redis-server.ts';
 
@@ -17,7 +18,9 @@ function commandCounts(info: string): Map<string, number> {
 if (redisAvailable('the count of Redis commands a message')) {
   test('a message is one function call, and the commands in it do not grow with the group or its history', async (t) => {
     const server = await startRedis(t);
-    const { store } = await openForTest(t, { REDIS_URL: server.url });
+    const engine = await openForTest(t, { REDIS_URL: server.url });
+    const { store } = engine;
+    const executor = executorOf(engine);
     const at = Date.now();
 
     const costOf = async (members: number, history: number): Promise<Map<string, number>> => {
@@ -26,7 +29,7 @@ if (redisAvailable('the count of Redis commands a message')) {
       const create = { op: 'conversation.create' as const, conversationId, actorId: 'user-0', kind: 'group' as const };
       const roles = names.map((userId, i) => ({ userId, role: i === 0 ? ('owner' as const) : ('member' as const) }));
       const run = async (commands: readonly object[]) => {
-        const results = await store.execute(commands.map((command) => ({ command: command as never, eventId: newEventId(), at })));
+        const results = await executor.execute(commands.map((command) => ({ command: command as never, eventId: newEventId(), at })));
         assert.deepEqual(
           results.filter(({ ok }) => !ok),
           [],
@@ -35,7 +38,7 @@ if (redisAvailable('the count of Redis commands a message')) {
       await run([{ ...create, members: roles }]);
       const [log] = await store.heads([conversationId]);
       assert.ok(log);
-      await store.confirmActivation(conversationId, { epoch: log.epoch, from: 1, until: at + 3_600_000, listedThrough: 1 });
+      await executor.confirmActivation(conversationId, { epoch: log.epoch, from: 1, until: at + 3_600_000, listedThrough: 1 });
       const message = (n: number) => ({ op: 'message.send', conversationId, actorId: 'user-0', clientMessageId: `m-${n}`, text: 'hello' });
       await run(Array.from({ length: history }, (_, n) => message(n)));
       await server.admin.config('RESETSTAT');

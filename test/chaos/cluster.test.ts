@@ -4,10 +4,13 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import WebSocket from 'ws';
 import { ChatClient, type ChatClientEvents, type WebSocketConstructor } from '../../client/index.ts';
 import { openEngine } from '../../engine/open-engine.ts';
+import { Keys } from '../../engine/redis/keys.ts';
 import { newEventId } from '../../shared/ids.ts';
+import { topics } from '../../shared/topics.ts';
 import { parsePromText, total } from '../../tools/cluster/prom-text.ts';
 import type { ServiceProcess } from '../../tools/cluster/service-process.ts';
 import { TestCluster } from '../helpers/cluster.ts';
+import { executorOf } from '../helpers/executor.ts';
 import { redisAvailable } from '../helpers/redis-server.ts';
 import { partner } from '../helpers/system-process.ts';
 import { TcpProxy } from '../helpers/tcp-proxy.ts';
@@ -218,13 +221,14 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
     const ACTIVE = 5;
     const engine = await openEngine({ REDIS_CLUSTER_URLS: cluster.redis.urls });
     t.after(() => engine.close());
+    const executor = executorOf(engine);
     const longAgo = Date.now() - 24 * 3_600_000;
     const curve: { memberships: number; subscriptions: number; activations: number; liveMs: number }[] = [];
     for (const memberships of [10, 100, 1000]) {
       const userId = `member-of-${memberships}`;
       const ids = Array.from({ length: memberships }, (_, i) => `g-inactive${memberships}-${String(i).padStart(6, '0')}`.padEnd(24, '0'));
       for (let at = 0; at < ids.length; at += 100) {
-        const results = await engine.store.execute(
+        const results = await executor.execute(
           ids.slice(at, at + 100).map((conversationId) => ({
             command: {
               ...{ op: 'conversation.create', conversationId, actorId: 'judy', kind: 'group', title: 'Quiet' },
@@ -239,7 +243,7 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
         // Everyone was told of them then, and they have been inactive since.
         for (const result of results) {
           assert.ok(result.ok && result.activation !== undefined);
-          await engine.store.confirmActivation(result.conversationId, result.activation);
+          await executor.confirmActivation(result.conversationId, result.activation);
         }
       }
       const say = (conversationId: string) => rest.call('POST', `/conversations/${conversationId}/messages`, { text: 'Hello' }, 'judy');
@@ -271,9 +275,10 @@ describe('a cluster', { skip, timeout: 300_000 }, () => {
 
   /** How many of these conversations any gateway follows, as Redis sees it. */
   async function subscribed(ids: readonly string[]): Promise<number> {
-    const wanted = new Set(ids.map((id) => `{c:${id}}`));
+    const keys = new Keys('');
+    const wanted = new Set(ids.map((id) => keys.channel(topics.conversation(id))));
     const channels = await Promise.all(
-      cluster.redis.nodes.map((node) => node.admin.call('PUBSUB', 'SHARDCHANNELS', '{c:*') as Promise<string[]>),
+      cluster.redis.nodes.map((node) => node.admin.call('PUBSUB', 'SHARDCHANNELS', '{p*') as Promise<string[]>),
     );
     return new Set(channels.flat().filter((channel) => wanted.has(channel))).size;
   }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import type { Bus } from '../../engine/bus.ts';
-import type { Engine, StoreLimits } from '../../engine/engine.ts';
-import type { Store, StoreOk, StoreResult } from '../../engine/store.ts';
+import type { ConversationLog } from '../../engine/conversation-log.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Store } from '../../engine/store.ts';
+import { Executor, type ExecutorOk, type ExecutorResult } from '../../messaging/executor.ts';
+import { type ChatLimits, DEFAULT_LIMITS } from '../../messaging/rules/rule.ts';
 import type { Command } from '../../shared/commands.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
@@ -14,6 +17,7 @@ import { TopicLog } from '../helpers/topic-log.ts';
 
 /** An engine under test, on data of its own that is gone after the test. */
 export interface ContractEngine {
+  log: ConversationLog;
   store: Store;
   bus: Bus;
   /** The clock the engine was given. */
@@ -24,7 +28,7 @@ export interface ContractEngine {
   another: () => Promise<Engine>;
 }
 export interface OpenOptions {
-  limits?: Partial<StoreLimits>;
+  limits?: Partial<ChatLimits>;
 }
 /** What not every engine has. */
 export interface Features {
@@ -32,7 +36,7 @@ export interface Features {
   shared: boolean;
 }
 /** Opens an engine for one test and closes it in `t.after`. */
-export type OpenEngine = (t: TestContext, options?: OpenOptions) => Promise<ContractEngine>;
+export type OpenEngine = (t: TestContext) => Promise<ContractEngine>;
 
 type Loose<C> = C extends { op: string } ? Omit<C, 'conversationId'> & { conversationId?: ConversationId } : never;
 
@@ -46,11 +50,11 @@ export class Room {
     this.id = id;
   }
 
-  run(command: Loose<Command>): Promise<StoreResult> {
+  run(command: Loose<Command>): Promise<ExecutorResult> {
     return this.kit.run({ conversationId: this.id, ...command } as Command);
   }
 
-  async ok(command: Loose<Command>): Promise<StoreOk> {
+  async ok(command: Loose<Command>): Promise<ExecutorOk> {
     const result = await this.run(command);
     assert.ok(result.ok, `${command.op} failed with ${JSON.stringify(result)}`);
     return result;
@@ -66,10 +70,10 @@ export class Room {
     actorId: UserId,
     text: string,
     extra: { clientMessageId?: string; replyTo?: number } = {},
-  ): Promise<StoreOk & { seq: number }> {
+  ): Promise<ExecutorOk & { seq: number }> {
     const result = await this.ok({ op: 'message.send', actorId, clientMessageId: newEventId(), text, ...extra });
     assert.ok(result.seq !== undefined);
-    return result as StoreOk & { seq: number };
+    return result as ExecutorOk & { seq: number };
   }
 
   /** The whole log, parsed. */
@@ -100,7 +104,7 @@ export class Room {
     await this.kit.store.recordActivation(this.id, members, until);
     const [log] = await this.kit.store.heads([this.id]);
     assert.ok(log);
-    await this.kit.store.confirmActivation(this.id, { epoch: log.epoch, from: log.head, until, listedThrough: log.head });
+    await this.kit.executor.confirmActivation(this.id, { epoch: log.epoch, from: log.head, until, listedThrough: log.head });
   }
 
   topic(bus: Bus = this.kit.bus): Promise<TopicLog> {
@@ -111,11 +115,16 @@ export class Room {
 /** An engine under test with the steps most tests share. */
 export class Kit {
   readonly store: Store;
+  /** Carries out commands as messaging does. */
+  readonly executor: Executor;
   readonly bus: Bus;
   readonly clock: ManualClock;
   readonly engine: ContractEngine;
+  readonly #limits: Partial<ChatLimits>;
 
-  private constructor(engine: ContractEngine) {
+  private constructor(engine: ContractEngine, limits: Partial<ChatLimits> = {}) {
+    this.#limits = limits;
+    this.executor = new Executor(engine.log, { ...DEFAULT_LIMITS, ...limits });
     this.engine = engine;
     this.store = engine.store;
     this.bus = engine.bus;
@@ -123,16 +132,16 @@ export class Kit {
   }
 
   static async open(t: TestContext, open: OpenEngine, options?: OpenOptions): Promise<Kit> {
-    return new Kit(await open(t, options));
+    return new Kit(await open(t), options?.limits);
   }
 
   /** The same steps on another engine. */
   on(engine: Engine): Kit {
-    return new Kit({ ...this.engine, store: engine.store, bus: engine.bus });
+    return new Kit({ ...this.engine, log: engine.log, store: engine.store, bus: engine.bus }, this.#limits);
   }
 
-  async run(command: Command): Promise<StoreResult> {
-    const [result] = await this.store.execute([{ command, eventId: newEventId(), at: this.clock.now() }]);
+  async run(command: Command): Promise<ExecutorResult> {
+    const [result] = await this.executor.execute([{ command, eventId: newEventId(), at: this.clock.now() }]);
     assert.ok(result);
     return result;
   }
@@ -163,7 +172,7 @@ export class Kit {
 }
 
 /** The codes of the results: `ok` or the error. */
-export function codes(results: readonly StoreResult[]): string[] {
+export function codes(results: readonly ExecutorResult[]): string[] {
   return results.map((result) => (result.ok ? 'ok' : result.error.code));
 }
 

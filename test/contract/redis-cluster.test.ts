@@ -13,7 +13,7 @@ if (redisAvailable('the contract of the engine on a cluster of six nodes')) {
   after(() => cluster.stop());
 
   // Acks wait for a replica here, so that this suite covers that path too.
-  const open: OpenEngine = (t, options) => openContractEngine(t, { REDIS_CLUSTER_URLS: cluster.urls, REDIS_MIN_REPLICA_ACKS: 1 }, options);
+  const open: OpenEngine = (t) => openContractEngine(t, { REDIS_CLUSTER_URLS: cluster.urls, REDIS_MIN_REPLICA_ACKS: 1 });
   storeContract('redis, cluster', open, { shared: true });
   busContract('redis, cluster', open, { shared: true });
 }

@@ -4,15 +4,16 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import calculateSlot from 'cluster-key-slot';
 import { Redis } from 'ioredis';
 import { openRedisEngine } from '../../engine/redis/engine.ts';
-import { LIBRARY, makeLibrary } from '../../engine/redis/library.ts';
-import { slotOf } from '../../engine/redis/slot.ts';
+import { LIBRARY, LIBRARY_SOURCE, makeLibrary } from '../../engine/redis/library.ts';
 import { openContractEngine, openForTest } from '../helpers/redis-engine.ts';
 import { freePort, redisAvailable, startRedis, startRedisCluster, until } from '../helpers/redis-server.ts';
 import { selfSigned } from '../helpers/self-signed.ts';
 import { TopicLog } from '../helpers/topic-log.ts';
-import { codes, Kit } from './kit.ts';
+import { codes, Kit, range } from './kit.ts';
+import { pointersOf } from './log/kit.ts';
 
 const refusal = (message: RegExp) => ({ name: 'ConfigError', message });
 
@@ -140,6 +141,10 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       await kit.store.members(room.id, { limit: 10 });
       await kit.store.reads(room.id);
       await kit.store.activeConversations('bob', kit.clock.now());
+      kit.clock.advance(8 * 24 * 60 * 60_000);
+      await Promise.all(range(1, 70).map(() => room.send('bob', 'text')));
+      const pointers = await pointersOf((await kit.engine.another()).feed);
+      assert.ok(pointers.length >= 70 && pointers.every(({ at }) => at === kit.clock.now()), 'the old ones are trimmed');
       await kit.store.addSigningKey({ kid: 'k', privateJwk: {}, createdAt: 1 }, { keep: 1 });
       await kit.store.signingKeys();
       await kit.store.createPartnerKey({ id: 'k', name: 'k', scopes: [], createdAt: 1 }, 'hash');
@@ -199,7 +204,10 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
       const server = await startRedis(t, { args: ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] });
       const keys = ['{c:g-hYt6kCqZ0uJm3nW8xR2b1Q}:log', 'p:{u:ana@example.com}', '{}x', 'a{b', 'a}b{c}', 'plain', '{u:a:+_.-}'];
       const slots = await Promise.all(keys.map((key) => server.admin.call('CLUSTER', 'KEYSLOT', key)));
-      assert.deepEqual(keys.map(slotOf), slots);
+      assert.deepEqual(
+        keys.map((key) => calculateSlot(key)),
+        slots,
+      );
     });
   });
 
@@ -221,8 +229,7 @@ if (redisAvailable('how the engine connects, and what it says when it cannot')) 
 
     test('of two versions serve one conversation side by side', async (t) => {
       const server = await startRedis(t);
-      const source = readFileSync(new URL('../../engine/redis/library.lua', import.meta.url), 'utf8');
-      const next = makeLibrary(`${source}\n-- another version\n`);
+      const next = makeLibrary(`${LIBRARY_SOURCE}\n-- another version\n`);
       assert.notEqual(next.name, LIBRARY.name);
       const config = { REDIS_URL: server.url, REDIS_KEY_PREFIX: 'v:' };
       const old = await Kit.open(t, (context) => openContractEngine(context, config));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { Keys } from '../../engine/redis/keys.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import type { Cursor } from '../../shared/primitives.ts';
 import { openContractEngine } from '../helpers/redis-engine.ts';
@@ -61,7 +62,7 @@ if (redisAvailable('how logs that went backwards are told apart')) {
 
     test('does so when what was seen is of an earlier epoch, which ended beyond what the log has now', async (t) => {
       const { room, epoch, primary } = await loseTail(t);
-      await primary.admin.call('HSET', `${PREFIX}{c:${room.id}}:meta`, 'forks', 'earlier:6');
+      await primary.admin.call('HSET', new Keys(PREFIX).conversation(room.id).meta, 'forks', 'earlier:6');
       const page = await syncOne(room, { seq: 6, epoch: 'earlier' });
       assert.deepEqual([page?.status, page?.events, page?.head, page?.epoch === epoch], ['reset', [], 4, false]);
       assert.equal((await syncOne(room, { seq: 4, epoch: 'earlier' }))?.status, 'events', 'what both have goes on');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import calculateSlot from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
-import { slotOf } from '../../engine/redis/slot.ts';
+import { Keys } from '../../engine/redis/keys.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import { newEventId } from '../../shared/ids.ts';
 import { topics } from '../../shared/topics.ts';
@@ -78,6 +79,8 @@ async function checkLog(room: Room, acked: ReadonlyMap<string, number>): Promise
   );
 }
 
+const channelOf = (prefix: string, room: Room) => new Keys(prefix).channel(topics.conversation(room.id));
+
 function leaderOf(key: string): Promise<RedisNode> {
   return cluster.primaryOf(key);
 }
@@ -98,7 +101,7 @@ if (redisAvailable('what a failover of the cluster does to writers and readers')
       const interrupted = new Promise<void>((resolve) => other.bus.onInterruption(resolve));
       const sender = keepSending(t, room, kit);
       await until(() => sender.acked.size > 50, 'sending');
-      const primary = await leaderOf(`${prefix}${topics.conversation(room.id)}`);
+      const primary = await leaderOf(channelOf(prefix, room));
       await primary.kill();
       await interrupted;
       // Nothing is acknowledged until the new primary has a replica again.
@@ -117,7 +120,7 @@ if (redisAvailable('what a failover of the cluster does to writers and readers')
       const interrupted = new Promise<void>((resolve) => kit.bus.onInterruption(resolve));
       const sender = keepSending(t, room, kit);
       await until(() => sender.acked.size > 50, 'sending');
-      const replica = await cluster.replicaOf(await leaderOf(`${prefix}${topics.conversation(room.id)}`));
+      const replica = await cluster.replicaOf(await leaderOf(channelOf(prefix, room)));
       await replica.admin.call('CLUSTER', 'FAILOVER');
       await until(async () => (await replica.admin.info('replication')).includes('role:master'), 'the replica leads');
       await interrupted;
@@ -137,8 +140,8 @@ if (redisAvailable('what a failover of the cluster does to writers and readers')
       t.after(() => client.disconnect());
       const listener = await openForTest(t, { REDIS_KEY_PREFIX: prefix }, { client });
       const topic = await room.topic(listener.bus);
-      const channel = `${prefix}${topics.conversation(room.id)}`;
-      const slot = slotOf(channel);
+      const channel = channelOf(prefix, room);
+      const slot = calculateSlot(channel);
       const from = await leaderOf(channel);
       const others = await Promise.all(['{a}', '{b}', '{c}', '{d}', '{e}', '{f}', '{g}'].map(leaderOf));
       const to = others.find((node) => node !== from) ?? assert.fail();
@@ -166,12 +169,12 @@ if (redisAvailable('what a failover of the cluster does to writers and readers')
       const { kit, prefix } = await open(t, 0);
       const rooms = [];
       for (const _ of range(1, 12)) rooms.push(await kit.group('ana', 'bob'));
-      const leaders = await Promise.all(rooms.map((room) => leaderOf(`${prefix}${topics.conversation(room.id)}`)));
+      const leaders = await Promise.all(rooms.map((room) => leaderOf(channelOf(prefix, room))));
       const [lost] = leaders;
       assert.ok(lost && leaders.some((leader) => leader !== lost));
       await (await cluster.replicaOf(lost)).kill();
       await lost.kill();
-      const results = await kit.store.execute(
+      const results = await kit.executor.execute(
         rooms.map((room) => ({
           command: { op: 'message.send', conversationId: room.id, actorId: 'ana', clientMessageId: 'm', text: 'text' },
           eventId: newEventId(),

@@ -39,7 +39,7 @@ if (redisAvailable('how the indexes of users follow their memberships')) {
         { op: 'member.role', conversationId: room.id, actorId: 'ana', userId: 'bob', role: 'admin' },
         { op: 'member.add', conversationId: room.id, actorId: 'bob', members: [member('cid')] },
       ];
-      const results = await kit.store.execute(commands.map((command) => ({ command, eventId: newEventId(), at: kit.clock.now() })));
+      const results = await kit.executor.execute(commands.map((command) => ({ command, eventId: newEventId(), at: kit.clock.now() })));
       assert.deepEqual(codes(results), ['ok', 'ok']);
       assert.equal((await kit.store.conversations('cid', { limit: 5 })).conversations.length, 1);
     });

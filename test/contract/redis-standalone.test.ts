@@ -12,7 +12,7 @@ if (redisAvailable('the contract of the engine on a standalone server')) {
   });
   after(() => server.stop());
 
-  const open: OpenEngine = (t, options) => openContractEngine(t, { REDIS_URL: server.url }, options);
+  const open: OpenEngine = (t) => openContractEngine(t, { REDIS_URL: server.url });
   storeContract('redis, standalone', open, { shared: true });
   busContract('redis, standalone', open, { shared: true });
 }

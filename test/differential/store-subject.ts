@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Engine } from '../../engine/engine.ts';
 import { openRedisEngine } from '../../engine/redis/engine.ts';
 import { openEmbeddedEngine } from '../../engine/sqlite/engine.ts';
-import type { StoreResult } from '../../engine/store.ts';
+import { Executor, type ExecutorResult } from '../../messaging/executor.ts';
 import { ChatError } from '../../shared/errors.ts';
 import { topics } from '../../shared/topics.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
@@ -20,20 +20,24 @@ class StoreSubject implements Subject {
   readonly name: string;
   readonly #clock: ManualClock;
   readonly #open: () => Promise<Engine>;
+  readonly #limits: Limits;
   #engine: Engine;
+  #executor: Executor;
   #topics = new Map<string, TopicLog>();
 
-  private constructor(name: string, clock: ManualClock, open: () => Promise<Engine>, engine: Engine) {
+  private constructor(name: string, clock: ManualClock, limits: Limits, open: () => Promise<Engine>, engine: Engine) {
     this.name = name;
     this.#clock = clock;
     this.#open = open;
+    this.#limits = limits;
     this.#engine = engine;
+    this.#executor = new Executor(engine.log, limits);
   }
 
-  static async open(name: string, open: (clock: ManualClock) => Promise<Engine>): Promise<StoreSubject> {
+  static async open(name: string, limits: Limits, open: (clock: ManualClock) => Promise<Engine>): Promise<StoreSubject> {
     const clock = new ManualClock();
     const again = () => open(clock);
-    return new StoreSubject(name, clock, again, await again());
+    return new StoreSubject(name, clock, limits, again, await again());
   }
 
   close(): Promise<void> {
@@ -50,6 +54,7 @@ class StoreSubject implements Subject {
   async reopen(): Promise<void> {
     await this.#engine.close();
     this.#engine = await this.#open();
+    this.#executor = new Executor(this.#engine.log, this.#limits);
     const ids = [...this.#topics.keys()];
     this.#topics = new Map();
     await this.begin(ids);
@@ -60,7 +65,7 @@ class StoreSubject implements Subject {
   }
 
   async run(requests: readonly Request[]): Promise<Result[]> {
-    return (await this.#engine.store.execute(requests)).map(toResult);
+    return (await this.#executor.execute(requests)).map(toResult);
   }
 
   recordActivation(conversationId: string, userIds: readonly string[], until: number): Promise<void> {
@@ -68,7 +73,7 @@ class StoreSubject implements Subject {
   }
 
   confirmActivation(conversationId: string, activation: Activation): Promise<number> {
-    return this.#engine.store.confirmActivation(conversationId, activation);
+    return this.#executor.confirmActivation(conversationId, activation);
   }
 
   async heard(conversationId: string): Promise<unknown[]> {
@@ -120,7 +125,7 @@ class StoreSubject implements Subject {
   }
 }
 
-function toResult(result: StoreResult): Result {
+function toResult(result: ExecutorResult): Result {
   return result.ok ? result : { ok: false, code: result.error.code };
 }
 
@@ -147,10 +152,10 @@ export async function openEngines(allLimits: readonly Limits[]): Promise<Engines
   const subjects = await Promise.all(
     allLimits.map(async (limits, i) => {
       const dataDir = join(folder, String(i));
-      const sqlite = await StoreSubject.open('SQLite', (clock) => openEmbeddedEngine({ dataDir, limits, clock }));
+      const sqlite = await StoreSubject.open('SQLite', limits, (clock) => openEmbeddedEngine({ dataDir, clock }));
       if (server === undefined) return [sqlite];
       const config = { REDIS_URL: server.url, REDIS_KEY_PREFIX: `${i}:` };
-      return [sqlite, await StoreSubject.open('Redis', (clock) => openRedisEngine(config, { limits, clock }))];
+      return [sqlite, await StoreSubject.open('Redis', limits, (clock) => openRedisEngine(config, { clock }))];
     }),
   );
   return {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import calculateSlot from 'cluster-key-slot';
 import { Redis } from 'ioredis';
 import { RedisBus } from '../../engine/redis/bus.ts';
 import { Caller } from '../../engine/redis/caller.ts';
@@ -7,7 +8,6 @@ import { Keys } from '../../engine/redis/keys.ts';
 import { LIBRARY } from '../../engine/redis/library.ts';
 import { PipelinedConnection } from '../../engine/redis/pipelined-connection.ts';
 import type { Shard, Shards } from '../../engine/redis/shards.ts';
-import { slotOf } from '../../engine/redis/slot.ts';
 import { type RedisNode, redisAvailable, startRedis, until } from '../helpers/redis-server.ts';
 
 /** Servers that lead the slots of one topic each. */
@@ -16,8 +16,8 @@ async function openBus(t: TestContext, topics: Map<string, RedisNode>): Promise<
   for (const [topic, node] of topics) {
     const client = new Redis(node.port, node.host, { maxRetriesPerRequest: 0 }).on('error', () => undefined);
     t.after(() => client.disconnect());
-    const connection = new PipelinedConnection(client);
-    bySlot.set(slotOf(topic), { address: node.address, client, reads: connection, writes: connection });
+    const lane = new PipelinedConnection(client);
+    bySlot.set(calculateSlot(topic), { address: node.address, client, reads: lane, writes: lane });
   }
   const shards: Shards = {
     cluster: true,

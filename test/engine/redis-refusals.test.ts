@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EngineLog } from '../../engine/engine.ts';
 import { groupConversationId, newEventId } from '../../shared/ids.ts';
+import { executorOf } from '../helpers/executor.ts';
 import { openForTest } from '../helpers/redis-engine.ts';
 import { redisAvailable, startRedis } from '../helpers/redis-server.ts';
 
@@ -18,10 +19,11 @@ if (redisAvailable('what the engine says of refusals')) {
   test('a store that is out of memory answers reads, takes no writes, and says so once however often it refuses', async (t) => {
     const server = await startRedis(t);
     const { lines, log } = keepLines();
-    const { store } = await openForTest(t, { REDIS_URL: server.url }, { log });
+    const engine = await openForTest(t, { REDIS_URL: server.url }, { log });
+    const { store } = engine;
     const conversationId = groupConversationId('ana');
     const execute = async (command: object) => {
-      const [result] = await store.execute([{ command: command as never, eventId: newEventId(), at: Date.now() }]);
+      const [result] = await executorOf(engine).execute([{ command: command as never, eventId: newEventId(), at: Date.now() }]);
       return result;
     };
     const members = [{ userId: 'ana', role: 'owner' }];
@@ -56,15 +58,17 @@ if (redisAvailable('what the engine says of refusals')) {
   test('each kind of refusal has a line of its own, without keys, arguments or text', async (t) => {
     const server = await startRedis(t, { args: ['--user', 'chat', 'on', 'nopass', '~*', '&*', '+@all', '-fcall'] });
     const { lines, log } = keepLines();
-    const { store } = await openForTest(t, { REDIS_URL: server.url.replace('//', '//chat:any@') }, { log });
+    const engine = await openForTest(t, { REDIS_URL: server.url.replace('//', '//chat:any@') }, { log });
+    const { store } = engine;
     const command = { op: 'typing', conversationId: groupConversationId('ana'), actorId: 'ana', active: true } as const;
-    await store.execute([{ command, eventId: newEventId(), at: 1 }]);
+    await executorOf(engine).execute([{ command, eventId: newEventId(), at: 1 }]);
     await server.admin.config('SET', 'maxmemory', '1');
     await assert.rejects(store.createPartnerKey({ id: 'key-1', name: 'name', scopes: [], createdAt: 1 }, 'hash'));
+    const refusals = lines.filter((line) => line.includes('Redis refuses calls'));
     assert.deepEqual(
-      lines.map((line) => (JSON.parse(line) as { refusal: string }).refusal),
+      refusals.map((line) => (JSON.parse(line) as { refusal: string }).refusal),
       ['NOPERM', 'OOM'],
     );
-    for (const line of lines) assert.deepEqual(Object.keys(JSON.parse(line) as object), ['level', 'message', 'refusal', 'calls']);
+    for (const line of refusals) assert.deepEqual(Object.keys(JSON.parse(line) as object), ['level', 'message', 'refusal', 'calls']);
   });
 }

@@ -5,8 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { openEngine } from '../../engine/open-engine.ts';
 import { DATABASE_FILE } from '../../engine/sqlite/schema.ts';
-import { newEventId } from '../../shared/ids.ts';
-import { Kit } from '../contract/kit.ts';
+import { LogRoom } from '../contract/log/kit.ts';
 import { LineChild } from '../helpers/child.ts';
 import { openEmbedded, temporaryFolder } from '../helpers/engine.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
@@ -21,13 +20,6 @@ function oneLine(pattern: RegExp) {
     assert.doesNotMatch(error.message, /\n/);
     return true;
   };
-}
-
-function versionOf(dataDir: string): number {
-  const db = new DatabaseSync(join(dataDir, DATABASE_FILE));
-  const row = db.prepare('PRAGMA user_version').get();
-  db.close();
-  return Number(row?.['user_version']);
 }
 
 function setVersion(dataDir: string, version: number): void {
@@ -56,23 +48,18 @@ test('refuses a second engine of the same process, and lets the folder go when c
 test('opens sessions and keys beside a running server, and changes no conversation there', async (t) => {
   const clock = new ManualClock();
   const server = await openEmbedded(t, { clock });
-  const kit = await Kit.open(t, async () => ({ ...server, clock, reopen: assert.fail, another: assert.fail }));
-  const room = await kit.group('ana');
+  const room = await LogRoom.create({ ...server, clock }, 'ana');
   const beside = await openEmbedded(t, { dataDir: server.dataDir, clock, shareData: true });
   const key = { id: 'k1', name: 'Shop', scopes: ['sessions:write'], createdAt: clock.now() };
   await beside.store.createPartnerKey(key, 'hash');
   assert.deepEqual(await server.store.partnerKey('k1'), { key, secretHash: 'hash' });
   assert.equal(await server.store.revokePartnerKey('k1', clock.now()), true);
   assert.deepEqual(await beside.store.partnerKeys(), [{ ...key, revokedAt: clock.now() }]);
-  const [refused] = await beside.store.execute([
-    {
-      command: { op: 'message.send', conversationId: room.id, actorId: 'ana', clientMessageId: 'm', text: 'text' },
-      eventId: newEventId(),
-      at: clock.now(),
-    },
-  ]);
-  assert.equal(refused?.ok, false);
-  await assert.rejects(beside.store.confirmActivation(room.id, { epoch: 'e', from: 1, until: clock.now(), listedThrough: 1 }));
+  const [refused] = await beside.log.commit([room.full(room.sending('ana', 'text'))]);
+  assert.equal(refused?.status, 'failed');
+  const { epoch, activation } = (await beside.log.load(room.id, {})) ?? assert.fail('it is there to read');
+  await assert.rejects(beside.log.replaceActivation(room.id, epoch, activation, activation));
+  await assert.rejects(beside.store.recordActivation(room.id, ['ana'], clock.now()));
   assert.equal((await beside.store.heads([room.id]))[0]?.head, 1);
   await beside.close();
   assert.equal((await room.send('ana', 'text')).seq, 2);
@@ -99,15 +86,17 @@ test('lets nobody else on the machine read the data, whoever made the folder', a
   }
 });
 
-test('refuses data of a newer version, and lets nothing upgrade older data beside a server', async (t) => {
+test('refuses data of another layout, newer or older, and leaves it as it is', async (t) => {
   const { dataDir, close } = await openEmbedded(t);
   await close();
-  const version = versionOf(dataDir);
-  setVersion(dataDir, 999);
-  await assert.rejects(openEmbedded(t, { dataDir }), oneLine(/newer version \(schema 999/));
-  await assert.rejects(openEmbedded(t, { dataDir, shareData: true }), oneLine(/newer version/));
+  for (const shareData of [false, true]) {
+    setVersion(dataDir, 999);
+    await assert.rejects(openEmbedded(t, { dataDir, shareData }), oneLine(/^DATA_DIR holds data of a newer version \(schema 999/));
+    setVersion(dataDir, 1);
+    await assert.rejects(openEmbedded(t, { dataDir, shareData }), oneLine(/^DATA_DIR holds data of an older layout \(schema 1\)/));
+  }
   // The lock was let go of.
-  setVersion(dataDir, version);
+  setVersion(dataDir, 2);
   await openEmbedded(t, { dataDir });
 });
 
@@ -125,12 +114,11 @@ test('says in one line that a folder cannot be made or a database cannot be read
 test('opens the engine the environment asks for, and names what is missing when it asks for none', async (t) => {
   await assert.rejects(openEngine({}), oneLine(/^REDIS_URL or REDIS_CLUSTER_URLS must be set/));
   const dataDir = await temporaryFolder(t);
-  const engine = await openEngine({ GROUP_MAX_MEMBERS: 2, RECEIPT_MAX_MEMBERS: 2 }, { dataDir, clock: new ManualClock() });
+  const engine = await openEngine({}, { dataDir, clock: new ManualClock() });
   t.after(() => engine.close());
   assert.equal(engine.kind, 'embedded');
-  const clock = new ManualClock();
-  const kit = await Kit.open(t, async () => ({ ...engine, clock, reopen: assert.fail, another: assert.fail }));
-  await assert.rejects(kit.group('ana', 'bob', 'cid'), /CHAT_ERR_LIMIT/);
+  const room = await LogRoom.create({ ...engine, clock: new ManualClock() }, 'ana', 'bob');
+  assert.equal((await room.send('bob', 'text')).seq, 2);
 });
 
 test('answers every call after it was closed with a temporary error', async (t) => {
@@ -141,10 +129,10 @@ test('answers every call after it was closed with a temporary error', async (t) 
   await assert.rejects(engine.store.ping(), unavailable);
   await assert.rejects(engine.store.partnerKeys(), unavailable);
   await assert.rejects(engine.store.sync({ userId: 'ana', cursors: {}, limit: 1, now: 1 }), unavailable);
-  const [result] = await engine.store.execute([
-    { command: { op: 'typing', conversationId: 'g-x', actorId: 'ana', active: true }, eventId: newEventId(), at: 1 },
-  ]);
-  assert.equal(result?.ok === false && result.error.code, 'CHAT_ERR_STORE_UNAVAILABLE');
+  const [outcome] = await engine.log.commit([{ conversationId: 'g-x', at: 1, actorId: 'ana', repeatable: false }]);
+  assert.equal(outcome?.status === 'failed' && outcome.error.code, 'CHAT_ERR_STORE_UNAVAILABLE');
+  await assert.rejects(engine.log.load('g-x', {}), unavailable);
+  await assert.rejects(engine.feed.read(0, undefined, 1), unavailable);
   await assert.rejects(engine.bus.ping(), { code: 'CHAT_ERR_UNAVAILABLE' });
   await assert.rejects(engine.bus.publish('{c:x}', 'text'), { code: 'CHAT_ERR_UNAVAILABLE' });
 });
@@ -152,8 +140,7 @@ test('answers every call after it was closed with a temporary error', async (t) 
 test('closing waits for what was handed over', async (t) => {
   const clock = new ManualClock();
   const engine = await openEmbedded(t, { clock });
-  const kit = await Kit.open(t, async () => ({ ...engine, clock, reopen: assert.fail, another: assert.fail }));
-  const room = await kit.group('ana');
+  const room = await LogRoom.create({ ...engine, clock }, 'ana');
   const sends = Promise.all(Array.from({ length: 200 }, (_, i) => room.send('ana', `text ${i}`)));
   const closed = engine.close();
   assert.equal((await sends).at(-1)?.seq, 201);

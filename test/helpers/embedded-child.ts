@@ -1,5 +1,5 @@
-import { DEFAULT_LIMITS } from '../../engine/engine.ts';
 import { openEmbeddedEngine } from '../../engine/sqlite/engine.ts';
+import { encodeEventTail } from '../../shared/event-text.ts';
 import { newEventId } from '../../shared/ids.ts';
 
 /**
@@ -7,7 +7,7 @@ import { newEventId } from '../../shared/ids.ts';
  * the conversations to append to without end, 40 sends at once. Prints `up`, then `<conversation> <clientMessageId> <seq>` for each ack.
  */
 const [dataDir = '', label = '', ...conversationIds] = process.argv.slice(2);
-const engine = await openEmbeddedEngine({ dataDir, limits: DEFAULT_LIMITS });
+const engine = await openEmbeddedEngine({ dataDir });
 process.stdout.write('up\n');
 
 let count = 0;
@@ -16,15 +16,15 @@ async function appendForever(): Promise<void> {
     const i = count++;
     const conversationId = conversationIds[i % conversationIds.length] ?? '';
     const clientMessageId = `${label}-${i}`;
-    const [result] = await engine.store.execute([
-      {
-        command: { op: 'message.send', conversationId, actorId: 'ana', clientMessageId, text: `text ${i}` },
-        eventId: newEventId(),
-        at: Date.now(),
-      },
+    const at = Date.now();
+    const data = { clientMessageId, text: `text ${i}` };
+    const tail = encodeEventTail({ conversationId, id: newEventId(), at, actorId: 'ana', event: 'message.created', data });
+    const events = [{ kind: 'message', name: 'message.created', tail } as const];
+    const [outcome] = await engine.log.commit([
+      { conversationId, at, actorId: 'ana', key: clientMessageId, events, advance: true, repeatable: true },
     ]);
-    if (!result?.ok) throw new Error(JSON.stringify(result));
-    process.stdout.write(`${conversationId} ${clientMessageId} ${result.seq}\n`);
+    if (outcome?.status !== 'committed') throw new Error(JSON.stringify(outcome));
+    process.stdout.write(`${conversationId} ${clientMessageId} ${outcome.seq}\n`);
   }
 }
 if (conversationIds.length > 0) await Promise.all(Array.from({ length: 40 }, appendForever));

@@ -29,6 +29,8 @@ function build(options: { members?: number; gated?: boolean; confirmGated?: bool
       async recordActivation(_id, ids, until) {
         calls.push(`record ${ids.length} ${until}`);
       },
+    },
+    executor: {
       async confirmActivation(_id, { until, listedThrough }) {
         calls.push(`confirm ${until}`);
         confirmed.push(listedThrough);

@@ -6,6 +6,7 @@ import { ChatError } from '../../shared/errors.ts';
 import { decodeEvent } from '../../shared/event-text.ts';
 import { directConversationId } from '../../shared/ids.ts';
 import { topics } from '../../shared/topics.ts';
+import { interposed } from '../helpers/interposed-engine.ts';
 import { type Built, build } from './build-messaging.ts';
 
 let messageIds = 0;
@@ -193,12 +194,20 @@ test('an activation that fails is a temporary error, and the resend activates', 
 
 test('a store that fails gives each command a temporary error, and no stack', async (t) => {
   const built = await build(t, {
-    wrap: (engine) => withStore(engine, { execute: () => Promise.reject(new Error('disk I/O error at /secret/path')) }),
+    wrap: (engine) => interposed(engine, { log: () => ({ commit: () => Promise.reject(new Error('disk I/O error at /secret/path')) }) }),
   });
   const results = await commands(built, message('g-AAAAAAAAAAAAAAAAAAAAAA'), message('bad'));
   assert.deepEqual(codes(results), ['CHAT_ERR_UNAVAILABLE', 'CHAT_ERR_BAD_REQUEST']);
   assert.ok(!JSON.stringify(results).includes('secret'));
   assert.equal(built.app.messagingMetrics.storeErrors, 1);
+});
+
+test('a group is as large as the operator allows', async (t) => {
+  const built = await build(t, { config: { GROUP_MAX_MEMBERS: 2 } });
+  const create = (memberIds: string[]) => built.post('conversations/create', { actorId: 'ana', kind: 'group', memberIds });
+  assert.equal((await create(['bob'])).status, 200);
+  const { status, body } = await create(['bob', 'cid']);
+  assert.deepEqual([status, body.error.code], [422, 'CHAT_ERR_LIMIT']);
 });
 
 test('commands cannot make a direct conversation under another id than that of its pair', async (t) => {

@@ -180,6 +180,8 @@ export class DeliveryWorld {
                 this.#active.set(userId, active.set(id, Math.max(until, active.get(id) ?? 0)));
               }
             }),
+        },
+        executor: {
           confirmActivation: (id, activation) => this.pending.call(process, () => (this.logs.get(id) as MemoryLog).confirm(activation)),
         },
         bus: { publish: async (topic, payload) => void this.#messages.push({ topic, payload }) },

@@ -1,5 +1,5 @@
 import { ACTIVE_MS } from '../../engine/engine.ts';
-import type { Activation } from '../../engine/store.ts';
+import type { Activation } from '../../messaging/activation.ts';
 import { encodeEvent, encodeEventTail, type Position } from '../../shared/event-text.ts';
 import type { EventName } from '../../shared/events.ts';
 import type { ActiveConversation, Head, JoinResult, RangeResponse, SyncConversation } from '../../shared/internal.ts';

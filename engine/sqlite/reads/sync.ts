@@ -1,8 +1,9 @@
 import type { SyncConversation } from '../../../shared/internal.ts';
 import type { ConversationId, Cursor, UserId } from '../../../shared/primitives.ts';
-import { SYNC_MARGIN_MS } from '../../engine.ts';
+import { CLOCK_SKEW_MS } from '../../../shared/service/clock.ts';
+import { compareCursor } from '../../compare-cursor.ts';
+import { yieldToEventLoop } from './event-loop.ts';
 import type { LogReads } from './log.ts';
-import { breathe } from './turns.ts';
 import type { View, ViewReads } from './views.ts';
 
 /** What a user asks for at sync. */
@@ -20,13 +21,13 @@ export async function readSync(views: ViewReads, log: LogReads, question: SyncQu
   const answer: SyncConversation[] = [];
   const left = new Map(Object.entries(cursors));
   // An event stamped by a slow clock may have come after `since` all the same.
-  const from = since === undefined ? 0 : since - SYNC_MARGIN_MS;
-  for (const view of views.recent(userId, now, from)) {
+  const activeAfter = since === undefined ? -1 : since - 2 * CLOCK_SKEW_MS;
+  for (const view of views.recent(userId, now, activeAfter)) {
     const cursor = left.get(view.conversation.id);
     left.delete(view.conversation.id);
     const part = cursor === undefined ? atHead(view) : missed(view, cursor, log, limit);
     if (cursor === undefined || !isCurrent(part, cursor) || part.activeUntil !== undefined) answer.push(part);
-    await breathe(answer.length);
+    await yieldToEventLoop(answer.length);
   }
   for (const [conversationId, cursor] of left) {
     const view = views.view(userId, conversationId, now);
@@ -35,7 +36,7 @@ export async function readSync(views: ViewReads, log: LogReads, question: SyncQu
       const part = missed(view, cursor, log, limit);
       if (!isCurrent(part, cursor) || part.activeUntil !== undefined) answer.push(part);
     }
-    await breathe(answer.length);
+    await yieldToEventLoop(answer.length);
   }
   return answer;
 }
@@ -49,7 +50,7 @@ function atHead({ conversation, head, epoch, activeUntil }: View): SyncConversat
 
 function missed(view: View, cursor: Cursor, log: LogReads, limit: number): SyncConversation {
   const part = atHead(view);
-  if (cursor.seq > view.head || (cursor.epoch !== undefined && cursor.epoch !== view.epoch)) part.status = 'reset';
+  if (compareCursor(view, cursor) !== 'ok') part.status = 'reset';
   else if (view.head - cursor.seq > limit) part.status = 'truncated';
   else part.events = log.forward(view.n, cursor.seq, view.head, limit);
   return part;

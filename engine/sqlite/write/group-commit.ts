@@ -1,41 +1,30 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { ChatError } from '../../../shared/errors.ts';
-import { FORGET_ACTIVE_MS, type StoreLimits } from '../../engine.ts';
-import type { CommandRequest, StoreResult } from '../../store.ts';
-import { confirmActivation } from '../commands/activation.ts';
-import type { CommandContext } from '../commands/context.ts';
-import { carryOut } from '../commands/index.ts';
-import { Conversations } from './conversations.ts';
-import { Dedupe } from './dedupe.ts';
-import type { GroupReply, Job, JobArguments, JobReply, PackedResults } from './jobs.ts';
+import { ChatError, type ErrorBody } from '../../../shared/errors.ts';
+import { Commits } from './commits.ts';
+import type { GroupReply, Job, JobReply } from './jobs.ts';
 import { KeyWrites } from './keys.ts';
-import { Log } from './log.ts';
-import { Reactions } from './reactions.ts';
+import { OutcomePacker, OutcomeReader } from './outcomes.ts';
 import { SessionWrites } from './sessions.ts';
 
 /** Carries out jobs, many in one transaction, so that they share the wait for the disk. */
 export class GroupCommit {
   readonly #db: DatabaseSync;
-  readonly #context: CommandContext;
+  readonly #commits: Commits;
   readonly #sessions: SessionWrites;
   readonly #keys: KeyWrites;
   readonly #recordActivation: StatementSync;
-  readonly #forgetActivations: StatementSync;
   readonly #ping: StatementSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
 
-  constructor(db: DatabaseSync, limits: StoreLimits) {
+  constructor(db: DatabaseSync, feedDays: number) {
     this.#db = db;
-    const conversations = new Conversations(db);
-    const log = new Log(db, conversations);
-    this.#context = { conversations, log, dedupe: new Dedupe(db), reactions: new Reactions(db), limits };
+    this.#commits = new Commits(db, feedDays);
     this.#sessions = new SessionWrites(db);
     this.#keys = new KeyWrites(db);
     this.#recordActivation = db.prepare(
-      `INSERT INTO active_conversation VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET active_until = max(active_until, excluded.active_until)`,
+      'UPDATE user_conversation SET active_until = max(active_until, ?1) WHERE user = ?2 AND conversation_id = ?3',
     );
-    this.#forgetActivations = db.prepare('DELETE FROM active_conversation WHERE user = ? AND active_until < ?');
     this.#ping = db.prepare('UPDATE health SET pings = pings + 1');
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
@@ -43,10 +32,7 @@ export class GroupCommit {
 
   /** Whether content was erased since this was last asked, so that older copies of its pages must go. */
   takeErased(): boolean {
-    const { log } = this.#context;
-    const { erased } = log;
-    log.erased = false;
-    return erased;
+    return this.#commits.takeErased();
   }
 
   /**
@@ -64,47 +50,49 @@ export class GroupCommit {
   }
 
   #transaction(jobs: readonly Job[]): GroupReply {
-    const { conversations, log, dedupe } = this.#context;
-    log.published = [];
+    this.#commits.published = [];
     this.#begin.run();
     const replies: JobReply[] = [];
-    for (const job of jobs) replies.push({ value: this.#carryOut(job) });
-    dedupe.prune();
-    conversations.flush();
+    const outcomes = new OutcomePacker();
+    for (const job of jobs) {
+      if (job.job === 'commit') for (const commit of job.commits) outcomes.push(this.#commits.carryOut(commit));
+      else replies.push({ value: this.#carryOut(job) });
+    }
+    this.#commits.flush();
     this.#commit.run();
-    conversations.trim();
-    return { replies, published: log.published };
+    this.#commits.trim();
+    return { jobs: jobs.length, replies, outcomes: outcomes.packed, published: this.#commits.published };
   }
 
   #undo(): void {
-    this.#context.conversations.clear();
-    this.#context.dedupe.reset();
+    this.#commits.reset();
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
   }
 
   #oneByOne(jobs: readonly Job[]): GroupReply {
-    const group: GroupReply = { replies: [], published: [] };
+    const outcomes = new OutcomePacker();
+    const group: GroupReply = { jobs: jobs.length, replies: [], outcomes: outcomes.packed, published: [] };
     for (const job of jobs) {
-      if (job.job !== 'execute') {
-        group.replies.push(this.#alone(job, group));
+      if (job.job !== 'commit') {
+        const alone = this.#alone(job, group);
+        group.replies.push('error' in alone ? alone : (alone.replies[0] as JobReply));
         continue;
       }
-      const packed: PackedResults = [];
-      for (const request of job.requests) {
-        const reply = this.#alone({ job: 'execute', requests: [request] }, group);
-        if ('value' in reply) packed.push(...(reply.value as PackedResults));
-        else packed.push(0, { ok: false, error: reply.error });
+      for (const commit of job.commits) {
+        const alone = this.#alone({ job: 'commit', commits: [commit] }, group);
+        if ('error' in alone) outcomes.push({ status: 'failed', error: alone.error });
+        else for (const outcome of new OutcomeReader(alone.outcomes).take(1)) outcomes.push(outcome);
       }
-      group.replies.push({ value: packed });
     }
     return group;
   }
 
-  #alone(job: Job, group: GroupReply): JobReply {
+  /** Carries out one job, and adds what it published, or why it failed, to the group's reply. */
+  #alone(job: Job, group: GroupReply): GroupReply | { error: ErrorBody } {
     try {
-      const { replies, published } = this.#transaction([job]);
-      group.published.push(...published);
-      return replies[0] as JobReply;
+      const alone = this.#transaction([job]);
+      group.published.push(...alone.published);
+      return alone;
     } catch (error) {
       this.#undo();
       if (isStorageFailure(error)) {
@@ -116,14 +104,13 @@ export class GroupCommit {
     }
   }
 
-  #carryOut(job: Job): unknown {
+  #carryOut(job: Exclude<Job, { job: 'commit' }>): unknown {
     switch (job.job) {
-      case 'execute':
-        return this.#execute(job.requests);
+      case 'replaceActivation':
+        return this.#commits.replaceActivation(job.conversationId, job.epoch, job.before, job.after);
       case 'recordActivation':
-        return this.#record(job);
-      case 'confirmActivation':
-        return this.#confirmActivation(job);
+        for (const userId of job.userIds) this.#recordActivation.run(job.until, userId, job.conversationId);
+        return undefined;
       case 'createSession':
         return this.#sessions.create(job);
       case 'rotateRefresh':
@@ -141,53 +128,17 @@ export class GroupCommit {
         return undefined;
     }
   }
-
-  #execute(requests: readonly CommandRequest[]): PackedResults {
-    const packed: PackedResults = [];
-    for (const request of requests) {
-      const result = carryOut(this.#context, request);
-      if (isPlainAppend(result, request)) packed.push(result.seq, result.epoch);
-      else packed.push(0, result);
-    }
-    return packed;
-  }
-
-  #record({ conversationId, userIds, until }: JobArguments['recordActivation']): undefined {
-    const conversation = this.#context.conversations.find(conversationId);
-    if (conversation === undefined) return;
-    for (const userId of userIds) {
-      this.#recordActivation.run(userId, conversation.n, until);
-      this.#forgetActivations.run(userId, until - FORGET_ACTIVE_MS);
-    }
-  }
-
-  #confirmActivation({ conversationId, until, listedThrough, epoch }: JobArguments['confirmActivation']): number {
-    const conversation = this.#context.conversations.find(conversationId);
-    return conversation?.epoch !== epoch ? 0 : confirmActivation(this.#context, conversation, until, listedThrough);
-  }
-}
-
-function isPlainAppend(result: StoreResult, request: CommandRequest): result is StoreResult & { seq: number; epoch: string } {
-  return (
-    result.ok &&
-    result.seq !== undefined &&
-    result.id === request.eventId &&
-    result.duplicate === undefined &&
-    result.activation === undefined &&
-    result.added === undefined &&
-    result.removed === undefined
-  );
 }
 
 function unavailable(jobs: readonly Job[], error: unknown): GroupReply {
   const body = new ChatError('CHAT_ERR_STORE_UNAVAILABLE').toBody();
-  const replies = jobs.map(
-    (job): JobReply =>
-      job.job === 'execute'
-        ? { value: job.requests.flatMap(() => [0, { ok: false, error: body } satisfies StoreResult]) }
-        : { error: body },
-  );
-  return { replies, published: [], failure: describe(error) };
+  const outcomes = new OutcomePacker();
+  const replies: JobReply[] = [];
+  for (const job of jobs) {
+    if (job.job === 'commit') for (const _ of job.commits) outcomes.push({ status: 'failed', error: body });
+    else replies.push({ error: body });
+  }
+  return { jobs: jobs.length, replies, outcomes: outcomes.packed, published: [], failure: describe(error) };
 }
 
 /** SQLite's primary result codes for a mistake in a statement: ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE. */

@@ -1,11 +1,13 @@
 import type { ErrorBody } from '../../../shared/errors.ts';
-import type { CommandRequest, PartnerKey, Session, SigningKey, StoreResult } from '../../store.ts';
+import type { ActivationState, Commit } from '../../conversation-log.ts';
+import type { PartnerKey, Session, SigningKey } from '../../store.ts';
+import type { PackedOutcomes } from './outcomes.ts';
 
 /** What the write thread can be asked for, by name. Travels as JSON: one string is cheaper to hand over than the objects it stands for. */
 export interface JobArguments {
-  execute: { requests: readonly CommandRequest[] };
+  commit: { commits: readonly Commit[] };
+  replaceActivation: { conversationId: string; epoch: string; before: ActivationState; after: ActivationState };
   recordActivation: { conversationId: string; userIds: readonly string[]; until: number };
-  confirmActivation: { conversationId: string; until: number; listedThrough: number; epoch: string };
   createSession: { session: Session; refreshHash: string };
   rotateRefresh: {
     sessionId: string;
@@ -25,30 +27,29 @@ export interface JobArguments {
 export type JobName = keyof JobArguments;
 export type Job = { [N in JobName]: { job: N } & JobArguments[N] }[JobName];
 
-/**
- * What `execute` answers: two values a command, since a flat list of primitives is cheap to hand over. For an event that was appended
- * and nothing more: its seq and epoch. For everything else: 0 and the whole result.
- */
-export type PackedResults = (number | string | StoreResult)[];
-
+/** The answer to a job that is not a `commit`. */
 export type JobReply = { value: unknown } | { error: ErrorBody };
 
 /** The outcome of one transaction. */
 export interface GroupReply {
-  /** One for each job, in the order they were handed over. */
+  /** How many jobs it carried out, in the order they were handed over. */
+  jobs: number;
+  /** One for each job that is not a `commit`. */
   replies: JobReply[];
+  /** One for each commit of those that are. */
+  outcomes: PackedOutcomes;
   /** What to publish now that it is durable: conversation id, text, conversation id, text, … */
   published: string[];
   /** Why the storage failed; for the log. */
   failure?: string;
-  /** What made a command fail though the storage is well; for the log. */
+  /** What made a commit fail though the storage is well; for the log. */
   unforeseen?: string;
 }
 
 /** What the write thread is started with. */
 export interface WriterData {
   path: string;
-  limits: import('../../engine.ts').StoreLimits;
+  feedDays: number;
   maxPages?: number;
 }
 

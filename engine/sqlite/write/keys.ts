@@ -1,18 +1,19 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { Query } from '../rows.ts';
 import type { JobArguments } from './jobs.ts';
 
 /** Changes to partner keys and signing keys. */
 export class KeyWrites {
   readonly #insertPartnerKey: StatementSync;
   readonly #revokePartnerKey: StatementSync;
-  readonly #countSigningKeys: StatementSync;
+  readonly #countSigningKeys: Query<{ count: 'integer' }>;
   readonly #insertSigningKey: StatementSync;
   readonly #dropSigningKeys: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#insertPartnerKey = db.prepare('INSERT INTO partner_key VALUES (?, ?, ?, ?, ?, ?)');
     this.#revokePartnerKey = db.prepare('UPDATE partner_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL');
-    this.#countSigningKeys = db.prepare('SELECT count(*) count FROM signing_key');
+    this.#countSigningKeys = new Query(db, { count: 'integer' }, 'SELECT count(*) count FROM signing_key');
     this.#insertSigningKey = db.prepare('INSERT INTO signing_key VALUES (?, ?, ?)');
     this.#dropSigningKeys = db.prepare(
       'DELETE FROM signing_key WHERE kid NOT IN (SELECT kid FROM signing_key ORDER BY created_at DESC, kid DESC LIMIT ?)',
@@ -28,7 +29,7 @@ export class KeyWrites {
   }
 
   addSigningKey({ key, keep, onlyIfNone }: JobArguments['addSigningKey']): void {
-    if (onlyIfNone && Number(this.#countSigningKeys.get()?.['count']) > 0) return;
+    if (onlyIfNone && (this.#countSigningKeys.get()?.count ?? 0) > 0) return;
     this.#insertSigningKey.run(key.kid, JSON.stringify(key.privateJwk), key.createdAt);
     this.#dropSigningKeys.run(keep);
   }

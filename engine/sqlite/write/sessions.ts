@@ -1,19 +1,28 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { RotateResult, Session } from '../../store.ts';
-import { SESSION_COLUMNS, sessionOf } from '../session-rows.ts';
+import { Query } from '../rows.ts';
+import { SESSION_COLUMNS, SESSION_SELECT, sessionOf } from '../session-rows.ts';
 import type { JobArguments } from './jobs.ts';
 
 /** Expired sessions dropped with every new one, so that they cannot pile up. */
 const PRUNE_ROWS = 10;
 
+const ROTATING = {
+  ...SESSION_COLUMNS,
+  generation: 'integer',
+  refreshHash: 'text',
+  previousHash: 'text?',
+  rotatedAt: 'integer',
+} as const;
+
 /** Changes to sessions. */
 export class SessionWrites {
   readonly #insert: StatementSync;
   readonly #prune: StatementSync;
-  readonly #find: StatementSync;
+  readonly #find: Query<typeof ROTATING>;
   readonly #rotate: StatementSync;
   readonly #delete: StatementSync;
-  readonly #revoke: StatementSync;
+  readonly #revoke: Query<{ expiresAt: 'integer' }>;
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare(
@@ -23,8 +32,10 @@ export class SessionWrites {
     this.#prune = db.prepare(
       `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ? ORDER BY expires_at LIMIT ${PRUNE_ROWS})`,
     );
-    this.#find = db.prepare(
-      `SELECT ${SESSION_COLUMNS}, generation, refresh_hash refreshHash, previous_hash previousHash, rotated_at rotatedAt
+    this.#find = new Query(
+      db,
+      ROTATING,
+      `SELECT ${SESSION_SELECT}, generation, refresh_hash refreshHash, previous_hash previousHash, rotated_at rotatedAt
         FROM session WHERE id = ? AND expires_at > ?`,
     );
     this.#rotate = db.prepare(
@@ -32,7 +43,7 @@ export class SessionWrites {
         expires_at = ? WHERE id = ?`,
     );
     this.#delete = db.prepare('DELETE FROM session WHERE id = ?');
-    this.#revoke = db.prepare('DELETE FROM session WHERE id = ? AND user = ? RETURNING expires_at expiresAt');
+    this.#revoke = new Query(db, { expiresAt: 'integer' }, 'DELETE FROM session WHERE id = ? AND user = ? RETURNING expires_at expiresAt');
   }
 
   create({ session, refreshHash }: JobArguments['createSession']): void {
@@ -55,10 +66,10 @@ export class SessionWrites {
     const row = this.#find.get(sessionId, at);
     if (row === undefined) return { status: 'unknown' };
     const session = sessionOf(row);
-    const current = Number(row['generation']);
+    const current = row.generation;
     if (generation > current) return { status: 'unknown' };
-    const inForce = generation === current && refreshHash === row['refreshHash'];
-    const inGrace = generation === current - 1 && refreshHash === row['previousHash'] && at < Number(row['rotatedAt']) + graceMs;
+    const inForce = generation === current && refreshHash === row.refreshHash;
+    const inGrace = generation === current - 1 && refreshHash === row.previousHash && at < row.rotatedAt + graceMs;
     if (!inForce && !inGrace) {
       this.#delete.run(sessionId);
       return { status: 'reused', session };
@@ -70,6 +81,6 @@ export class SessionWrites {
 
   revoke({ userId, id, now }: JobArguments['revokeSession']): boolean {
     const row = this.#revoke.get(id, userId);
-    return row !== undefined && Number(row['expiresAt']) > now;
+    return row !== undefined && row.expiresAt > now;
   }
 }

@@ -4,20 +4,20 @@ import { Checkpoints } from './checkpoints.ts';
 import { GroupCommit } from './group-commit.ts';
 import { CLOSE, type Job, READY, type WriterData } from './jobs.ts';
 
-/** Commands one transaction takes; more would make those at its head wait too long. */
-const GROUP_COMMANDS = 2000;
+/** Commits one transaction takes; more would make those at its head wait too long. */
+const GROUP_COMMITS = 2000;
 
-const { path, limits, maxPages } = workerData as WriterData;
+const { path, feedDays, maxPages } = workerData as WriterData;
 const port = parentPort as MessagePort;
 const db = openForWriting(path, maxPages === undefined ? {} : { maxPages });
-const commits = new GroupCommit(db, limits);
+const commits = new GroupCommit(db, feedDays);
 const checkpoints = new Checkpoints(db);
 
 port.on('message', (first: string) => {
   const jobs: Job[] = [];
-  let commands = 0;
+  let taken = 0;
   // What came while the last transaction was on its way to the disk goes into this one.
-  for (let text: string | undefined = first; text !== undefined; text = commands < GROUP_COMMANDS ? next() : undefined) {
+  for (let text: string | undefined = first; text !== undefined; text = taken < GROUP_COMMITS ? next() : undefined) {
     if (text === CLOSE) {
       commit(jobs);
       db.close();
@@ -26,7 +26,7 @@ port.on('message', (first: string) => {
     }
     for (const job of JSON.parse(text) as Job[]) {
       jobs.push(job);
-      commands += job.job === 'execute' ? job.requests.length : 1;
+      taken += job.job === 'commit' ? job.commits.length : 1;
     }
   }
   commit(jobs);

@@ -1,3 +1,5 @@
+import { Keys } from '../../../engine/redis/keys.ts';
+import { topics } from '../../../shared/topics.ts';
 import { addShard, moveSlot, removeShard } from '../../helpers/redis-resharding.ts';
 import type { RedisNode } from '../../helpers/redis-server.ts';
 import { pick } from '../random.ts';
@@ -151,11 +153,14 @@ const diskFull = fault({
   },
 });
 
-/** Slots of some conversations, as they were made one after the other. */
+const keys = new Keys('');
+
+/** Slots of some conversations, as they were made one after the other. Those of one partition have the same slot. */
 async function slotsOf({ cluster, load }: FaultContext, first: number, count: number): Promise<number[]> {
   const ids = [...load.conversations.keys()];
   const some = Array.from({ length: count }, (_, i) => ids[(first + i) % ids.length]!);
-  return Promise.all(some.map((id) => cluster.redis.slotOf(`{c:${id}}`)));
+  const slots = await Promise.all(some.map((id) => cluster.redis.slotOf(keys.channel(topics.conversation(id)))));
+  return [...new Set(slots)];
 }
 
 const slotsMove = fault({

@@ -240,12 +240,12 @@ export function activationContract(open: OpenEngine): void {
       const added = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
       assert.ok(first && added.activation);
       // Whoever added cid dies here; the first activation, whose listing may lack cid, is confirmed by another process.
-      assert.equal(await kit.store.confirmActivation(room.id, first), added.seq, 'up to there they are listed again');
+      assert.equal(await kit.executor.confirmActivation(room.id, first), added.seq, 'up to there they are listed again');
       const repeated = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
       assert.equal(repeated.activation?.from, first.from, 'a repeat tells cid');
       const { activation: later } = await room.send('ana', 'someone must tell cid');
       assert.ok(later && later.from <= (added.seq ?? 0), 'from the event that let cid in, or earlier');
-      await kit.store.confirmActivation(room.id, later);
+      await kit.executor.confirmActivation(room.id, later);
       assert.equal((await room.send('ana', 'all know')).activation, undefined);
     });
 
@@ -262,7 +262,7 @@ export function activationContract(open: OpenEngine): void {
         await room.send('ana', 'once', { clientMessageId: 'm-once' });
         const { activation } = await ask(room);
         assert.ok(activation, userId);
-        assert.equal(await kit.store.confirmActivation(room.id, activation), 0, userId);
+        assert.equal(await kit.executor.confirmActivation(room.id, activation), 0, userId);
         assert.equal((await room.ok({ op: 'typing', actorId: 'ana', active: true })).activation, undefined, userId);
       }
     });
@@ -272,7 +272,7 @@ export function activationContract(open: OpenEngine): void {
       const room = await activeRoom(kit);
       const { activation } = await room.ok({ op: 'member.add', actorId: 'ana', members: [{ userId: 'cid', role: 'member' }] });
       assert.ok(activation);
-      await kit.store.confirmActivation(room.id, { ...activation, epoch: 'another' });
+      await kit.executor.confirmActivation(room.id, { ...activation, epoch: 'another' });
       assert.notEqual((await room.send('ana', 'still unheard')).activation, undefined);
     });
 
@@ -296,7 +296,7 @@ export function activationContract(open: OpenEngine): void {
       await kit.store.recordActivation(room.id, ['ana', 'bob', 'cid'], second.activation?.until ?? 0);
       assert.equal(await from(), 5);
       assert.ok(second.activation);
-      await kit.store.confirmActivation(room.id, second.activation);
+      await kit.executor.confirmActivation(room.id, second.activation);
       await room.send('ana', '7');
       assert.equal(await from(), 5);
     });

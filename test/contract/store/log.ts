@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CommandRequest } from '../../../engine/store.ts';
+import type { CommandRequest } from '../../../messaging/executor.ts';
 import type { Command } from '../../../shared/commands.ts';
 import { decodeEvent, peekPosition } from '../../../shared/event-text.ts';
 import { newEventId } from '../../../shared/ids.ts';
@@ -18,7 +18,7 @@ export function logContract(open: OpenEngine, features: Features): void {
       const at = kit.clock.now() + 7;
       const text = 'Żółw "quoted" \\ \n\u0000 \u2028 👩‍👩‍👧';
       const metadata = { nested: { list: [1, null, 'x'] } };
-      const [result] = await kit.store.execute([
+      const [result] = await kit.executor.execute([
         {
           command: { op: 'message.send', conversationId: room.id, actorId: 'bob', clientMessageId: 'm-1', text, metadata },
           eventId,
@@ -92,7 +92,7 @@ export function logContract(open: OpenEngine, features: Features): void {
           at: kit.clock.now(),
         }),
       );
-      const results = await kit.store.execute(requests);
+      const results = await kit.executor.execute(requests);
       assert.deepEqual(
         results.map((result) => result.ok && result.id),
         requests.map((request) => request.eventId),
@@ -116,7 +116,7 @@ export function logContract(open: OpenEngine, features: Features): void {
         { op: 'message.send', conversationId: room.id, actorId: 'ana', clientMessageId: 'd', text: 'reply to nothing', replyTo: 99 },
         { op: 'message.send', conversationId: room.id, actorId: 'bob', clientMessageId: 'e', text: 'two' },
       ];
-      const results = await kit.store.execute(commands.map((command) => ({ command, eventId: newEventId(), at })));
+      const results = await kit.executor.execute(commands.map((command) => ({ command, eventId: newEventId(), at })));
       assert.deepEqual(codes(results), [
         'ok',
         'CHAT_ERR_NOT_MEMBER',
@@ -136,7 +136,7 @@ export function logContract(open: OpenEngine, features: Features): void {
 
     test('answers an empty batch with nothing', async (t) => {
       const kit = await Kit.open(t, open);
-      assert.deepEqual(await kit.store.execute([]), []);
+      assert.deepEqual(await kit.executor.execute([]), []);
     });
 
     test('publishes every event once, in order of seq, as the bytes that are stored', async (t) => {
@@ -203,7 +203,7 @@ export function logContract(open: OpenEngine, features: Features): void {
         eventId: newEventId(),
         at: kit.clock.now(),
       });
-      const batch = await kit.store.execute([request(), request(), request()]);
+      const batch = await kit.executor.execute([request(), request(), request()]);
       assert.equal(results.filter((result) => result.duplicate !== true).length, 1);
       assert.deepEqual(new Set(results.map((result) => `${result.seq} ${result.id}`)).size, 1);
       assert.deepEqual(
@@ -293,7 +293,7 @@ export function logContract(open: OpenEngine, features: Features): void {
       const before = await kit.store.readForward(room.id, 0, 1000);
       const after = kit.on(await kit.engine.reopen());
       assert.deepEqual(await after.store.readForward(room.id, 0, 1000), before);
-      const [again, next] = await after.store.execute(
+      const [again, next] = await after.executor.execute(
         ['m-1', 'm-new'].map((clientMessageId) => ({
           command: { op: 'message.send', conversationId: room.id, actorId: 'ana', clientMessageId, text: 'text' },
           eventId: newEventId(),

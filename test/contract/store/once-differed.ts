@@ -21,7 +21,7 @@ async function ownerOf(room: Room): Promise<UserId | undefined> {
 }
 
 async function batch(kit: Kit, commands: Command[]): Promise<string[]> {
-  return codes(await kit.store.execute(commands.map((command) => ({ command, eventId: newEventId(), at: kit.clock.now() }))));
+  return codes(await kit.executor.execute(commands.map((command) => ({ command, eventId: newEventId(), at: kit.clock.now() }))));
 }
 
 /** The engines once differed in these; the differential test found them or would have. */
@@ -31,7 +31,7 @@ export function onceDifferedContract(open: OpenEngine): void {
       const kit = await Kit.open(t, open);
       const room = await kit.group('ana', 'bob');
       const until = kit.clock.now() + ACTIVE_MS;
-      assert.equal(await kit.store.confirmActivation(room.id, { epoch: 'another', from: 1, until, listedThrough: 1 }), 0);
+      assert.equal(await kit.executor.confirmActivation(room.id, { epoch: 'another', from: 1, until, listedThrough: 1 }), 0);
       const [head] = await kit.store.heads([room.id]);
       assert.deepEqual([head?.activeUntil, head?.activating], [0, true]);
     });

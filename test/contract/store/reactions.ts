@@ -66,7 +66,7 @@ export function reactionsContract(open: OpenEngine): void {
       const users = range(1, 60).map((i) => `u${i}`);
       const room = await kit.group(...users);
       const { seq } = await room.send('u1', 'text');
-      await kit.store.execute(
+      await kit.executor.execute(
         users.map((actorId) => ({
           command: { op: 'reaction.add', conversationId: room.id, actorId, seq, emoji: 'A' },
           eventId: newEventId(),

@@ -17,7 +17,7 @@ async function fill(room: Room, count: number): Promise<void> {
     eventId: newEventId(),
     at: room.kit.clock.now(),
   }));
-  for (const from of range(0, Math.ceil(count / 500) - 1)) await room.kit.store.execute(requests.slice(from * 500, from * 500 + 500));
+  for (const from of range(0, Math.ceil(count / 500) - 1)) await room.kit.executor.execute(requests.slice(from * 500, from * 500 + 500));
 }
 
 async function sync(

@@ -23,7 +23,7 @@ function withBus(engine: Engine, treat: (deliver: () => void, count: number) => 
     ping: () => engine.bus.ping(),
     close: () => engine.bus.close(),
   };
-  return { kind: engine.kind, store: engine.store, bus, close: () => engine.close() };
+  return { ...engine, bus, close: () => engine.close() };
 }
 
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
@@ -274,7 +274,7 @@ function withEpoch(engine: Engine, renamed: () => { from: string; to: string } |
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  return { kind: engine.kind, store, bus, close: () => engine.close() };
+  return { ...engine, store, bus, close: () => engine.close() };
 }
 
 for (const goesOn of [true, false]) {

@@ -106,6 +106,8 @@ test('a session revoked between the check at the upgrade and the subscription is
   const gateway = await build(t, {
     engine: (engine) => ({
       kind: engine.kind,
+      log: engine.log,
+      feed: engine.feed,
       store: new Proxy(engine.store, {
         get: (store, name) => {
           if (name === 'session')

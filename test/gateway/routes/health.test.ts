@@ -10,6 +10,8 @@ async function withPing(t: TestContext, ping: () => Promise<void>, pingWrites?: 
   return build(t, {
     engine: (engine) => ({
       kind: engine.kind,
+      log: engine.log,
+      feed: engine.feed,
       bus: engine.bus,
       close: () => engine.close(),
       store: new Proxy(engine.store, {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import type { StoreResult } from '../../../engine/store.ts';
+import type { CommitOutcome } from '../../../engine/conversation-log.ts';
 import { ServiceTokenSigner } from '../../../shared/service/service-token.ts';
 import { interposed } from '../../helpers/interposed-engine.ts';
 import { type Built, build, SECRET } from '../build-messaging.ts';
@@ -26,18 +26,16 @@ async function withSlowConversation(t: TestContext) {
   const built = await build(t, {
     wrap: (engine) =>
       interposed(engine, {
-        store: (store) => ({
-          execute: async (requests, each) => {
-            const results = await Promise.all(
-              requests.map(async (request, place) => {
-                if (slow.includes(request.command.conversationId)) await released;
-                const [result] = await store.execute([request]);
-                each?.(place, result as StoreResult);
-                return result as StoreResult;
+        log: (log) => ({
+          commit: (commits, each) =>
+            Promise.all(
+              commits.map(async (commit, place) => {
+                if (slow.includes(commit.conversationId)) await released;
+                const [outcome] = (await log.commit([commit])) as [CommitOutcome];
+                each?.(place, outcome);
+                return outcome;
               }),
-            );
-            return results;
-          },
+            ),
         }),
       }),
   });

@@ -1,0 +1,20 @@
+import type { CommandOf } from '../../shared/commands.ts';
+import type { Asked, Plan, Rule } from './rule.ts';
+
+/** Cursors never move back. A receipt is published if one moved, in conversations that are not too large. */
+function receipt({ command, at, limits }: Asked<'receipt.read' | 'receipt.delivered'>, cursor: 'read' | 'delivered'): Plan {
+  const { conversationId, actorId, seq } = command as CommandOf<'receipt.read'>;
+  const [id, user] = [JSON.stringify(conversationId), JSON.stringify(actorId)];
+  return {
+    raise: { cursor, to: seq },
+    // The seq that was reached stands between the two: the head, when the client named one beyond it.
+    frame: {
+      text: `{"type":"receipt","conversationId":${id},"userId":${user},"kind":"${cursor}","seq":`,
+      end: `,"at":${at}}`,
+      upToMembers: limits.receiptMaxMembers,
+    },
+  };
+}
+
+export const receiptRead: Rule<'receipt.read'> = { plan: (asked) => receipt(asked, 'read') };
+export const receiptDelivered: Rule<'receipt.delivered'> = { plan: (asked) => receipt(asked, 'delivered') };
