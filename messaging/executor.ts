@@ -142,7 +142,7 @@ export class Executor {
           wanted = decision.wanted;
           continue;
         }
-        const result = await this.#carryOut(asked, known, decision);
+        const result = await this.#carryOut(asked, decision);
         if (result !== 'again') return result;
         await pause(tries++);
       }
@@ -160,12 +160,13 @@ export class Executor {
     return { ...facts, actor };
   }
 
-  async #carryOut(asked: Asked, known: Facts, decision: Exclude<Decision, { decision: 'load' }>): Promise<ExecutorResult | 'again'> {
+  async #carryOut(asked: Asked, decision: Exclude<Decision, { decision: 'load' }>): Promise<ExecutorResult | 'again'> {
     if (decision.decision === 'fail') return failed(decision.error);
-    if (decision.decision === 'unchanged') return unchanged(asked, stateOf(known));
-    const { plan } = decision;
+    // What was loaded may not be durable yet, and an ack means that it is. So a commit that writes nothing follows.
+    const plan = decision.decision === 'unchanged' ? {} : decision.plan;
     const [outcome] = await this.#log.commit([commitOf(asked, plan)]);
     if (outcome === undefined) return failed(new ChatError('CHAT_ERR_INTERNAL'));
+    if (decision.decision === 'unchanged' && outcome.status === 'committed') return unchanged(asked, outcome);
     return resultOf(asked, plan, outcome) ?? 'again';
   }
 

@@ -5,6 +5,7 @@ import type { Commit, CommitOutcome, ConversationLog } from '../../engine/conver
 import { type CommandRequest, Executor } from '../../messaging/executor.ts';
 import { DEFAULT_LIMITS } from '../../messaging/rules/rule.ts';
 import type { Command } from '../../shared/commands.ts';
+import { ChatError } from '../../shared/errors.ts';
 import { groupConversationId, newEventId } from '../../shared/ids.ts';
 import { MemoryConversationLog } from '../helpers/memory-conversation-log.ts';
 
@@ -22,6 +23,12 @@ const send = (n: number | string, actorId = 'ana') =>
 const add = (...userIds: string[]) =>
   ({ op: 'member.add', members: userIds.map((userId) => ({ userId, role: 'member' })) }) as unknown as Asked;
 const other = (command: object) => command as unknown as Asked;
+
+const wrap = (log: ConversationLog): ConversationLog => ({
+  load: (...args) => log.load(...args),
+  commit: (...args) => log.commit(...args),
+  replaceActivation: (...args) => log.replaceActivation(...args),
+});
 
 /** A log whose answers come after some turns of the event loop, so that others get in between. */
 class SlowLog implements ConversationLog {
@@ -121,6 +128,15 @@ test('a conversation that is made again answers a member the first result, and o
   assert.deepEqual([again.duplicate, again.seq, again.id, again.at], [true, 1, first.id, AT]);
   const [foreign] = await executor.execute([request({ ...CREATE, actorId: 'eve' })]);
   assert.ok(foreign?.ok === false && foreign.error.code === 'CHAT_ERR_IDEMPOTENCY_MISMATCH');
+});
+
+test('that nothing was left to do is answered when the engine has confirmed it, not when it was read', async () => {
+  const memory = new MemoryConversationLog();
+  const failed = { status: 'failed', error: new ChatError('CHAT_ERR_NOT_DURABLE').toBody() } as const;
+  const unconfirmed = { ...wrap(memory), commit: async (commits: readonly Commit[]) => commits.map(() => failed) };
+  await new Executor(memory, DEFAULT_LIMITS).execute([request(CREATE)]);
+  const [result] = await new Executor(unconfirmed, DEFAULT_LIMITS).execute([request(other({ op: 'member.remove', userId: 'bob' }))]);
+  assert.ok(result?.ok === false && result.error.code === 'CHAT_ERR_NOT_DURABLE');
 });
 
 test('a conversation nobody made is not found, and who is no member learns no more', async () => {
