@@ -2,9 +2,11 @@
 // node bench/redis-engine.ts [seconds a row]
 import { readFileSync } from 'node:fs';
 import { openRedisEngine, type RedisEngine } from '../engine/redis/engine.ts';
+import { Executor } from '../messaging/executor.ts';
+import { DEFAULT_LIMITS } from '../messaging/rules/rule.ts';
 import { groupConversationId, newEventId } from '../shared/ids.ts';
-import { executorOf } from '../test/helpers/executor.ts';
-import { RedisCluster, RedisNode, until } from '../test/helpers/redis-server.ts';
+import { RedisCluster } from '../tools/redis-cluster.ts';
+import { RedisNode, until } from '../tools/redis-server.ts';
 
 const SECONDS = Number(process.argv[2] ?? 3);
 const CONVERSATIONS = 1000;
@@ -21,7 +23,7 @@ function cpuOf(pid: number): number {
 async function prepare(engine: RedisEngine): Promise<string[]> {
   const ids = Array.from({ length: CONVERSATIONS }, () => groupConversationId('bench'));
   const at = Date.now();
-  const executor = executorOf(engine);
+  const executor = new Executor(engine.log, DEFAULT_LIMITS);
   await executor.execute(
     ids.map((conversationId) => ({
       command: {
@@ -42,7 +44,7 @@ async function prepare(engine: RedisEngine): Promise<string[]> {
 
 async function row(name: string, engine: RedisEngine, servers: () => number[], batch: number, inFlight: number): Promise<void> {
   const ids = await prepare(engine);
-  const executor = executorOf(engine);
+  const executor = new Executor(engine.log, DEFAULT_LIMITS);
   let n = 0;
   let done = 0;
   let failed = 0;

@@ -48,7 +48,7 @@ export class Feeds {
   places(): Places {
     const ranked = this.ranked();
     const cursors = ranked.slice(0, STORED_CURSORS).map((feed): Places['cursors'][number] => {
-      const { seq, epoch } = feed.place as Required<Cursor>;
+      const { seq, epoch } = feed.cursor as Required<Cursor>;
       return [feed.conversationId, seq, epoch];
     });
     return this.since === undefined || ranked[0]?.unfinished === true ? { cursors } : { since: this.since, cursors };

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ACTIVE_MS, type Engine } from '../../engine/engine.ts';
+import { Executor } from '../../messaging/executor.ts';
+import { DEFAULT_LIMITS } from '../../messaging/rules/rule.ts';
 import { groupConversationId, newEventId, newSessionId } from '../../shared/ids.ts';
 import { TokenKey } from '../lib/keys.ts';
 
@@ -37,6 +39,7 @@ async function inChunks<T>(items: readonly T[], work: (chunk: readonly T[]) => P
 export async function buildWorld(engine: Engine, { users: count, groups, history = 0, inactive = false }: WorldSpec): Promise<World> {
   const at = Date.now();
   const { store } = engine;
+  const executor = new Executor(engine.log, DEFAULT_LIMITS);
   const users: User[] = [];
   const refreshHash = createHash('sha256').update(randomBytes(32)).digest('base64url');
   await inChunks([...Array(count).keys()], (chunk) =>
@@ -61,7 +64,7 @@ export async function buildWorld(engine: Engine, { users: count, groups, history
   const name = (i: number): string => (users[i] as User).userId;
   const run = async (commands: readonly { conversationId: string; [key: string]: unknown }[]): Promise<void> =>
     inChunks(commands, async (chunk) => {
-      const results = await store.execute(chunk.map((command) => ({ command: command as never, eventId: newEventId(), at })));
+      const results = await executor.execute(chunk.map((command) => ({ command: command as never, eventId: newEventId(), at })));
       const failed = results.find((result) => !result.ok);
       if (failed !== undefined) throw new Error(JSON.stringify(failed));
     });
@@ -99,7 +102,7 @@ export async function buildWorld(engine: Engine, { users: count, groups, history
       chunk.map(async ({ id, members }) => {
         for (let i = 0; i < members.length; i += 1000) await store.recordActivation(id, members.slice(i, i + 1000).map(name), until);
         const [log] = await store.heads([id]);
-        if (log !== undefined) await store.confirmActivation(id, { epoch: log.epoch, from: 1, until, listedThrough: log.head });
+        if (log !== undefined) await executor.confirmActivation(id, { epoch: log.epoch, from: 1, until, listedThrough: log.head });
       }),
     ),
   );

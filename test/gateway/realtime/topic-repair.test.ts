@@ -47,7 +47,7 @@ function build() {
     conversationId,
   );
   const sent: Buffer[] = [];
-  const connection = { userId: 'bob', outbox: { push: (frame: Buffer) => sent.push(frame) }, send: ignore } as unknown as Connection;
+  const connection = { userId: 'bob', sendBuffer: { push: (frame: Buffer) => sent.push(frame) }, send: ignore } as unknown as Connection;
   topic.enter(topic.join(connection), { epoch, seq: 1 });
   const seqs = (): number[] => readFrames(Buffer.concat(sent)).map((frame) => JSON.parse(frame).seq);
   const open = (): void => gates.splice(0).forEach((one) => void one());

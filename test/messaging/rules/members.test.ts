@@ -124,7 +124,19 @@ test('an owner who leaves is followed by the admin, else member, who came first,
 });
 
 test('the last to leave is followed by nobody', () => {
-  const facts = known('owner', { ...of('ana', 'owner'), memberCount: 1 });
+  const roster = [['ana', member('owner')]] as const;
+  const facts = known('owner', { ...of('ana', 'owner'), roster, memberCount: 1 });
+  const plan = planOf(remove.decide(facts, asked('member.remove', { userId: 'ana' })));
+  assert.deepEqual(eventsOf(plan), [['member.removed', { userId: 'ana' }]]);
+});
+
+test('an owner who goes while another stays is followed by nobody', () => {
+  const roster = [
+    ['ana', member('owner')],
+    ['bob', member('owner')],
+    ['cid', member('member')],
+  ] as const;
+  const facts = known('owner', { ...of('ana', 'owner'), roster });
   const plan = planOf(remove.decide(facts, asked('member.remove', { userId: 'ana' })));
   assert.deepEqual(eventsOf(plan), [['member.removed', { userId: 'ana' }]]);
 });
