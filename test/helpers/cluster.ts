@@ -179,8 +179,7 @@ export class TestCluster {
   /** A new process takes the place of an old one, as in a rolling deploy: the new one is ready before the old one is told to stop. */
   async replace(old: TestService): Promise<{ service: TestService; exit: number }> {
     const service = await (old.kind === 'gateway' ? this.#prepareGateway() : this.#prepareMessaging());
-    service.start();
-    await service.ready();
+    await service.startUntilReady();
     await this.balanced();
     const exit = await old.stop('SIGTERM');
     const list: TestService[] = old.kind === 'gateway' ? this.gateways : this.messaging;

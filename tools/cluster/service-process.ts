@@ -22,6 +22,7 @@ const PROGRAMS: Record<ServiceKind, string> = {
   messaging: fileURLToPath(new URL('../../messaging/server.ts', import.meta.url)),
 };
 const ASK_EVERY_MS = 50;
+const START_AGAIN_MS = 500;
 
 /** A process ended while somebody waited until it was ready. */
 export class EndedBeforeReady extends Error {}
@@ -82,6 +83,21 @@ export class ServiceProcess {
       }
       if (Date.now() > deadline) throw new Error(`${this.name} was not ready in ${timeoutMs} ms: ${reason}`);
       await sleep(ASK_EVERY_MS);
+    }
+  }
+
+  /**
+   * Starts it and resolves when it can serve. One that ends at once is started again, as an orchestrator does: while its store is out of
+   * reach it cannot start.
+   */
+  async startUntilReady(timeoutMs = 30_000): Promise<void> {
+    for (const end = performance.now() + timeoutMs; ; await sleep(START_AGAIN_MS)) {
+      this.start();
+      try {
+        return await this.ready(timeoutMs);
+      } catch (error) {
+        if (!(error instanceof EndedBeforeReady) || performance.now() > end) throw error;
+      }
     }
   }
 

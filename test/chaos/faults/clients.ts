@@ -71,12 +71,10 @@ const crowdRejoins = fault({
     const fresh = gatewayOf(cluster, which);
     const others = cluster.gateways.filter((gateway) => gateway !== fresh);
     await fresh.stop('SIGKILL');
-    fresh.start();
-    await fresh.ready(READY_MS);
+    await fresh.startUntilReady(READY_MS);
     await cluster.balanced();
     const told = await crowd(context, cluster.publicBalancer, params, () => Promise.all(others.map((other) => other.stop('SIGKILL'))));
-    for (const other of others) other.start();
-    await Promise.all(others.map((other) => other.ready(READY_MS)));
+    await Promise.all(others.map((other) => other.startUntilReady(READY_MS)));
     await cluster.balanced();
     load.start();
     return `all to ${fresh.name}: ${told}`;

@@ -32,8 +32,7 @@ const gatewayKilled = fault({
     const returns = new Returns(load);
     await gateway.stop('SIGKILL');
     await pause(downMs);
-    gateway.start();
-    await gateway.ready(READY_MS);
+    await gateway.startUntilReady(READY_MS);
     await cluster.balanced();
     return `${gateway.name}, down for ${downMs} ms; ${await returns.complete()}`;
   },
@@ -48,8 +47,7 @@ const messagingKilled = fault({
     if (held > 0) expectLog(CALL_LOST, cluster.gateways);
     await messaging.stop('SIGKILL');
     await pause(downMs);
-    messaging.start();
-    await messaging.ready(READY_MS);
+    await messaging.startUntilReady(READY_MS);
     return `${messaging.name} with ${held} connections of gateways, down for ${downMs} ms`;
   },
 });
@@ -118,8 +116,7 @@ const rollingRestart = fault({
       if (exit !== 0) throw new Error(`${service.name} ended with ${exit} after SIGTERM`);
       const tookMs = Math.round(performance.now() - begin);
       stop();
-      service.start();
-      await service.ready(READY_MS);
+      await service.startUntilReady(READY_MS);
       await cluster.balanced();
       if (service.kind === 'gateway')
         told.push(`${service.name} drained ${held} in ${tookMs} ms ${histogram(leaving, drainSeconds * 1000)}`);
