@@ -21,8 +21,11 @@ export const USERS = ['ana', 'bob', 'cid'];
 export const CONVERSATIONS = ['g-111111111111111111111A', 'g-222222222222222222222A'];
 const SYNC_EVENTS = 3;
 const REPAIR_MS = 30_000;
-/** Heads are compared once in `REPAIR_MS`, and of so few users one is looked at each second. */
-const ROUND_MS = 3 * REPAIR_MS;
+/**
+ * Heads are compared once in `REPAIR_MS`. While time jumps by that much, at least one user is looked at in it, and one step more ends the
+ * round of users: twice as many steps as users are enough.
+ */
+const ROUND_MS = 2 * USERS.length * REPAIR_MS;
 const { random } = Math;
 const DEADLINE_MS = 60_000;
 const HOUR_MS = 60 * 60_000;
