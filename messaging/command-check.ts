@@ -6,16 +6,11 @@ import { checkOf, describeComplaints, type SchemaCheck } from '../shared/schema-
 
 const CHECKS: ReadonlyMap<string, SchemaCheck> = new Map(Object.entries(COMMANDS).map(([op, schema]) => [op, checkOf(schema)]));
 
-/** The check of a command, see `checkCommand`. Its schemas are compiled once a process, not once a runner. */
-export function createCommandCheck(): (input: unknown) => Command {
-  return checkCommand;
-}
-
 /**
  * The command as it may be stored: a bad one in a batch harms no other, since each is checked by itself, by the schema of its op alone.
  * Throws a `ChatError` that names the field. Changes `input`: text without a UTF-8 form is replaced.
  */
-function checkCommand(input: unknown): Command {
+export function checkCommand(input: unknown): Command {
   const op: unknown = (input as { op?: unknown } | null)?.op;
   const check = typeof op === 'string' ? CHECKS.get(op) : undefined;
   if (check === undefined) throw new ChatError('CHAT_ERR_BAD_REQUEST', 'op names no command');

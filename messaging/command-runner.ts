@@ -7,8 +7,8 @@ import type { UserId } from '../shared/primitives.ts';
 import type { Clock } from '../shared/service/clock.ts';
 import { topics, type UserTopicMessage } from '../shared/topics.ts';
 import type { ActivationNotifier } from './activation-notifier.ts';
-import { createCommandCheck } from './command-check.ts';
-import type { CommandRequest, Executor, ExecutorOk, ExecutorResult } from './executor.ts';
+import { checkCommand } from './command-check.ts';
+import type { CommandRequest, Executor, ExecutorOk } from './executor.ts';
 import type { MessagingMetrics } from './metrics.ts';
 
 /** A gateway that does not say how long it waits is taken to wait a little longer than this, ms. */
@@ -61,7 +61,6 @@ export class CommandRunner {
   readonly #clock: Clock;
   readonly #metrics: MessagingMetrics;
   readonly #log: FastifyBaseLogger;
-  readonly #check = createCommandCheck();
 
   constructor(options: {
     executor: Executor;
@@ -87,7 +86,7 @@ export class CommandRunner {
     const at = this.#clock.now();
     for (let i = 0; i < inputs.length; i++) {
       try {
-        requests.push({ command: this.#check(inputs[i]), eventId: newEventId(), at });
+        requests.push({ command: checkCommand(inputs[i]), eventId: newEventId(), at });
         places.push(i);
       } catch (error) {
         if (!(error instanceof ChatError)) this.#log.error({ err: error }, 'checking a command failed');
@@ -95,7 +94,11 @@ export class CommandRunner {
       }
     }
     const timer = setTimeout(() => results.giveRest(failed(new ChatError('CHAT_ERR_TIMEOUT'))), withinMs);
-    if (requests.length > 0) void this.#execute(requests, (n, result) => results.give(places[n]!, result));
+    void this.#executor.execute(requests, (n, result) => {
+      const place = places[n]!;
+      if (!result.ok || !hasMoreToDo(result)) results.give(place, result);
+      else void this.#finish(result, requests[n]!.command.op).then((answer) => results.give(place, answer));
+    });
     await results.complete;
     clearTimeout(timer);
     this.#metrics.countCommands(inputs as readonly { op?: unknown }[], results.list);
@@ -110,39 +113,22 @@ export class CommandRunner {
     return result;
   }
 
-  async #execute(requests: readonly CommandRequest[], give: (n: number, result: CommandResult) => void): Promise<void> {
-    const taken = new Set<number>();
-    const take = (n: number, result: ExecutorResult) => {
-      if (taken.has(n)) return;
-      taken.add(n);
-      if (!result.ok) return give(n, result);
-      const { activation, added, removed, ...answer } = result;
-      if (activation === undefined && added === undefined && removed === undefined) return give(n, answer);
-      void this.#finish(result, answer, requests[n]!.command.op).then((answer) => give(n, answer));
-    };
-    try {
-      for (const [n, result] of (await this.#executor.execute(requests, take)).entries()) take(n, result);
-    } catch (error) {
-      this.#log.error({ err: error, commands: requests.length }, 'the store failed a batch');
-      for (let n = 0; n < requests.length; n++) take(n, failed(error));
-    }
-  }
-
   /** Does what must precede the ack of one command. */
-  async #finish(result: ExecutorOk, answer: CommandResult, op: CommandOp): Promise<CommandResult> {
+  async #finish(result: ExecutorOk, op: CommandOp): Promise<CommandResult> {
+    const { activation: _activation, added: _added, removed: _removed, ...answer } = result;
     try {
       await this.#settle(result, op);
       return answer;
     } catch (error) {
-      // The event is stored, but not everyone was told: the sender must send again, and the store will ask for the activation again.
-      this.#log.warn({ err: error, conversationId: result.conversationId }, 'activation a conversation failed');
+      // The event is stored, but not every member was notified. The sender must send again, and the activation will still be due.
+      this.#log.warn({ err: error, conversationId: result.conversationId }, 'activating a conversation failed');
       return failed(error);
     }
   }
 
   async #settle({ conversationId, activation, added, removed, seq, epoch }: ExecutorOk, op: CommandOp): Promise<void> {
     if (activation !== undefined) {
-      this.#metrics.activates.inc();
+      this.#metrics.activations.inc();
       await this.#notifier.notify(conversationId, activation, { membersChanged: WIDENING.has(op) });
     }
     await this.#tell(added, { kind: 'added', conversationId });
@@ -158,6 +144,11 @@ export class CommandRunner {
     if (lost.length > 0)
       this.#log.warn({ conversationId: message.conversationId, kind: message.kind, lost: lost.length }, 'users not told');
   }
+}
+
+/** Something must precede the ack. */
+function hasMoreToDo({ activation, added, removed }: ExecutorOk): boolean {
+  return activation !== undefined || added !== undefined || removed !== undefined;
 }
 
 /** Repeats of these included: an activation under way may have listed the members before the first one let someone in. */

@@ -5,7 +5,7 @@ const STORE_ERRORS = new Set(['CHAT_ERR_STORE_UNAVAILABLE', 'CHAT_ERR_NOT_DURABL
 
 /** Figures of the commands, in the messaging service's own registry. */
 export class MessagingMetrics {
-  readonly activates: Counter;
+  readonly activations: Counter;
   readonly membersNotified: Counter;
   readonly batchCommands: Histogram;
   readonly #commands: Counter<'op' | 'outcome'>;
