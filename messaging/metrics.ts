@@ -14,7 +14,7 @@ export class MessagingMetrics {
 
   constructor(registry: Registry) {
     const registers = [registry];
-    this.activates = new Counter({
+    this.activations = new Counter({
       name: 'chat_messaging_activations_total',
       help: 'Commands that activated a conversation or extended its activation',
       registers,
