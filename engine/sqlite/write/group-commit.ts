@@ -14,6 +14,7 @@ export class GroupCommit {
   readonly #sessions: SessionWrites;
   readonly #keys: KeyWrites;
   readonly #recordActivation: StatementSync;
+  readonly #extendActivation: StatementSync;
   readonly #forgetActivations: StatementSync;
   readonly #ping: StatementSync;
   readonly #begin: StatementSync;
@@ -24,8 +25,9 @@ export class GroupCommit {
     this.#commits = new Commits(db, feedDays);
     this.#sessions = new SessionWrites(db);
     this.#keys = new KeyWrites(db);
-    this.#recordActivation = db.prepare(
-      'INSERT INTO active_conversation VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET active_until = max(active_until, excluded.active_until)',
+    this.#recordActivation = db.prepare('INSERT INTO active_conversation VALUES (?1, ?2, ?3)');
+    this.#extendActivation = db.prepare(
+      'UPDATE active_conversation SET active_until = max(active_until, ?3) WHERE user = ?1 AND conversation_id = ?2',
     );
     this.#forgetActivations = db.prepare('DELETE FROM active_conversation WHERE user = ? AND active_until < ?');
     this.#ping = db.prepare('UPDATE health SET pings = pings + 1');
@@ -133,7 +135,9 @@ export class GroupCommit {
 
   #record({ conversationId, userIds, until }: JobArguments['recordActivation']): undefined {
     for (const userId of userIds) {
+      if (Number(this.#extendActivation.run(userId, conversationId, until).changes) > 0) continue;
       this.#recordActivation.run(userId, conversationId, until);
+      // Only what adds a row looks through those of the user: an extension comes every half hour for each conversation.
       this.#forgetActivations.run(userId, until - FORGET_ACTIVE_MS);
     }
   }
