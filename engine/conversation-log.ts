@@ -21,8 +21,9 @@ export interface ConversationLog {
 
   /**
    * Carries out commits, each atomically and apart from the others. Commits of one conversation are carried out in the order given, also
-   * those of two calls; only one that does nothing but publish a frame may overtake. An outcome is given when what it says is durable; what is
-   * published may be heard before that, so only the outcome is the ack. Never rejects: a storage that fails is the outcome `failed`.
+   * those of two calls. Only a commit that does nothing but publish a frame may be overtaken, by one of a later call. An outcome is given
+   * when what it says is durable. What is published may be heard before that, so only the outcome is the ack. Never rejects: a storage
+   * that fails is the outcome `failed`.
    *
    * `each`, if given, is called with an outcome and the place of its commit as soon as it is there. What it was not called with is in
    * the list.
@@ -166,8 +167,9 @@ export interface Commit {
   /** Makes the conversation: it must not exist. Reads expect the fields `kind`, `createdAt` (Unix ms) and perhaps `title`. */
   create?: boolean;
   /**
-   * An idempotency key of the actor. It is remembered for at least 24 hours with the seq of the commit's last event. A commit with a
-   * key that is remembered is a `duplicate`.
+   * An idempotency key of the actor. It is remembered with the seq of the commit's last event. A commit with a key that is remembered is a
+   * `duplicate`. That is certain up to `KEY_MS` + `KEY_MARGIN_MS` after the first commit, by the times `at` of the two. From `KEY_GONE_MS`
+   * on the key is certainly new again. In between each engine may know it or not.
    */
   key?: string;
   /** Checked in this order, after existence, membership of the actor, and the key. */
@@ -211,7 +213,7 @@ export type CommitOutcome =
   /** The guard in this place does not hold; nothing was written. */
   | ({ status: 'refused'; guard: number } & CommitState)
   /** `create`, and there is one. */
-  | { status: 'exists' }
+  | ({ status: 'exists' } & CommitState)
   | { status: 'notFound' }
   /** The actor is no member. */
   | { status: 'notMember' }

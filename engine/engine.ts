@@ -28,10 +28,17 @@ export const FORGET_ACTIVE_MS = 24 * 60 * 60_000;
 /** Events one join answers at most. */
 export const JOIN_EVENTS = 1000;
 
-/** A `clientMessageId` is kept by the day of its command (UTC), and known on that day, the day before and the day after. */
-export const KEY_DAY_MS = 24 * 60 * 60_000;
-/** The keys of the day before yesterday are kept for so long after midnight, ms: for a clock that is behind, yesterday is not over. */
+/** An idempotency key is known for so long at least, ms. */
+export const KEY_MS = 24 * 60 * 60_000;
+/** And for so much longer, ms: the clock that stamped it and the one that asks may be wrong in opposite directions. */
 export const KEY_MARGIN_MS = 2 * CLOCK_SKEW_MS;
+/**
+ * Keys are kept in buckets of so many ms, by the time of their commit. The newest bucket and the one before it are kept. A third clock, which is
+ * ahead of the one that asks, may have begun the newest bucket, so the margin counts twice.
+ */
+export const KEY_BUCKET_MS = KEY_MS + 2 * KEY_MARGIN_MS;
+/** A key is certainly forgotten after so long, ms. */
+export const KEY_GONE_MS = 2 * KEY_BUCKET_MS;
 /** A sync looks at what happened so long before its `since`, ms: twice what clocks may differ, since a command waits after it took its time. */
 export const SYNC_MARGIN_MS = 2 * CLOCK_SKEW_MS;
 

@@ -10,8 +10,12 @@ import type { Epoch } from '../shared/primitives.ts';
  * that appends it sets `notifyFrom` to the first seq appended, if that is not set, when the conversation is not active or the commit
  * lets somebody in. Everything else is decided here.
  *
- * An activation is due while `notifyFrom` is set, and in the second half of the hour: then it is extended before it ends. It is
- * confirmed when every member has been told. That clears `notifyFrom`, unless somebody was let in whom the listing may lack.
+ * An activation is due while `notifyFrom` is set, and in the second half of the hour: then it is extended before it ends. Every command
+ * that publishes asks for one that is due, receipts and typing too. It is confirmed when every member has been told. That clears
+ * `notifyFrom`, unless somebody was let in whom the listing may lack. One of another epoch than the log's changes nothing.
+ *
+ * A command that publishes nothing, since its effect was there already, does not extend the hour, however little of it is left: see
+ * `activationOfRepeat`.
  */
 export interface Activation {
   epoch: Epoch;

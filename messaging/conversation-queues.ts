@@ -1,25 +1,31 @@
 import type { ConversationId } from '../shared/primitives.ts';
 
-interface Queue {
+interface Queue<C> {
   /** Commits under way that may be carried out side by side: the engine keeps their order. */
   sharing: number;
   /** Work that loads and decides is under way, and must not be overtaken. */
   isAlone: boolean;
-  waiting: { alone: boolean; start: () => void }[];
+  waiting: ({ commit: C } | { work: () => void })[];
 }
 
 /**
  * The order of work on each conversation. A commit that needs nothing loaded may go while others like it are under way. Work that loads,
  * decides and commits waits for all that came before, and what comes after waits for it: what it loads must show their effects.
  */
-export class ConversationQueues {
-  readonly #queues = new Map<ConversationId, Queue>();
+export class ConversationQueues<C> {
+  readonly #start: (commits: readonly C[]) => void;
+  readonly #queues = new Map<ConversationId, Queue<C>>();
 
-  /** True: go at once. False: `start` is called when it may go. Call `leave` when it is over. */
-  share(conversationId: ConversationId, start: () => void): boolean {
+  /** @param start commits what had to wait; all that may go then goes in one call, so that the engine sees what belongs together */
+  constructor(start: (commits: readonly C[]) => void) {
+    this.#start = start;
+  }
+
+  /** True: go at once. False: it is started when it may go. Call `leave` when it is over. */
+  share(conversationId: ConversationId, commit: C): boolean {
     const queue = this.#of(conversationId);
     if (queue.isAlone || queue.waiting.length > 0) {
-      queue.waiting.push({ alone: false, start });
+      queue.waiting.push({ commit });
       return false;
     }
     queue.sharing += 1;
@@ -36,16 +42,17 @@ export class ConversationQueues {
   alone(conversationId: ConversationId, work: () => Promise<void>): void {
     const queue = this.#of(conversationId);
     const start = (): void => {
+      queue.isAlone = true;
       void work().finally(() => {
         queue.isAlone = false;
         this.#next(conversationId, queue);
       });
     };
-    queue.waiting.push({ alone: true, start });
+    queue.waiting.push({ work: start });
     this.#next(conversationId, queue);
   }
 
-  #of(conversationId: ConversationId): Queue {
+  #of(conversationId: ConversationId): Queue<C> {
     let queue = this.#queues.get(conversationId);
     if (queue === undefined) {
       queue = { sharing: 0, isAlone: false, waiting: [] };
@@ -54,14 +61,19 @@ export class ConversationQueues {
     return queue;
   }
 
-  #next(conversationId: ConversationId, queue: Queue): void {
+  #next(conversationId: ConversationId, queue: Queue<C>): void {
+    const commits: C[] = [];
     for (let first = queue.waiting[0]; first !== undefined && !queue.isAlone; first = queue.waiting[0]) {
-      if (first.alone && queue.sharing > 0) return;
+      if ('work' in first && queue.sharing > 0) break;
       queue.waiting.shift();
-      if (first.alone) queue.isAlone = true;
-      else queue.sharing += 1;
-      first.start();
+      if ('work' in first) {
+        first.work();
+        continue;
+      }
+      queue.sharing += 1;
+      commits.push(first.commit);
     }
+    if (commits.length > 0) this.#start(commits);
     if (queue.sharing === 0 && !queue.isAlone && queue.waiting.length === 0) this.#queues.delete(conversationId);
   }
 }

@@ -40,7 +40,7 @@ export class Executor {
   readonly #log: ConversationLog;
   readonly #limits: ChatLimits;
   readonly #report: (error: unknown) => void;
-  readonly #queues = new ConversationQueues();
+  readonly #queues = new ConversationQueues<Ready>((list) => this.#commitTogether(list));
 
   /** @param report is told what went wrong that no rule foresees; who asked learns only that something did */
   constructor(log: ConversationLog, limits: ChatLimits, report: (error: unknown) => void = () => {}) {
@@ -51,6 +51,8 @@ export class Executor {
 
   /**
    * A result for each command, in order; never rejects. `each` is called with a result and the place of its command as soon as it is there.
+   * A command that fails does not touch the others. Beside the errors that rules name, each may fail with CHAT_ERR_CONVERSATION_NOT_FOUND,
+   * CHAT_ERR_NOT_MEMBER, CHAT_ERR_OVERLOADED, CHAT_ERR_STORE_UNAVAILABLE or CHAT_ERR_NOT_DURABLE.
    */
   async execute(requests: readonly CommandRequest[], each?: (place: number, result: ExecutorResult) => void): Promise<ExecutorResult[]> {
     const results = new Array<ExecutorResult>(requests.length);
@@ -97,13 +99,8 @@ export class Executor {
     const { conversationId } = asked.command;
     if ('plan' in rule) {
       const plan = rule.plan(asked);
-      if (plan instanceof ChatError) {
-        give(failed(plan));
-        return;
-      }
       const ready: Ready = { asked, plan, commit: commitOf(asked, plan), give };
-      const started = this.#queues.share(conversationId, () => this.#commitTogether([ready]));
-      if (started) together.push(ready);
+      if (this.#queues.share(conversationId, ready)) together.push(ready);
       return;
     }
     this.#queues.alone(conversationId, async () => give(await this.#decide(rule, asked)));
@@ -117,9 +114,14 @@ export class Executor {
       if (taken.has(n)) return;
       taken.add(n);
       const { asked, plan, commit, give } = list[n] as Ready;
-      this.#queues.leave(commit.conversationId);
-      if (outcome.status === 'exists') void this.#existing(asked).then(give);
-      else give(resultOf(asked, plan, outcome) ?? failed(new ChatError('CHAT_ERR_INTERNAL')));
+      const leave = () => this.#queues.leave(commit.conversationId);
+      if (outcome.status === 'exists') {
+        // Commands that came later must not put the actor out before it is looked whether they are in.
+        void this.#existing(asked, outcome).then(give).finally(leave);
+        return;
+      }
+      leave();
+      give(resultOf(asked, plan, outcome) ?? failed(new ChatError('CHAT_ERR_INTERNAL')));
     };
     this.#log.commit(commits, take).then(
       (outcomes) => {
@@ -171,7 +173,7 @@ export class Executor {
   }
 
   /** A conversation that is made again: a member gets the first result. */
-  async #existing(asked: Asked): Promise<ExecutorResult> {
+  async #existing(asked: Asked, state: CommitState): Promise<ExecutorResult> {
     const { conversationId, actorId } = asked.command;
     try {
       const facts = await this.#log.load(conversationId, { members: [actorId], entries: [1] });
@@ -179,7 +181,7 @@ export class Executor {
       if (facts === undefined || first === undefined || !facts.members.has(actorId)) {
         return failed(new ChatError('CHAT_ERR_IDEMPOTENCY_MISMATCH'));
       }
-      return repeated(asked, stateOf(facts), 1, first.text);
+      return repeated(asked, state, 1, first.text);
     } catch (error) {
       return this.#unforeseen(error);
     }

@@ -1,7 +1,7 @@
 -- The commit, and what else changes a conversation.
 
--- A key is remembered for one bucket at least. Clocks differ, so that is more than the 24 hours that are promised.
-local BUCKET_MS = 25 * 3600000
+-- A key is remembered for one bucket at least.
+local BUCKET_MS = @KEY_BUCKET_MS@
 local BUCKET_TTL_MS = 3 * BUCKET_MS
 
 -- Codes of replies that are lists: after the code come seq, head, epoch, activeUntil, notifyFrom and, of a duplicate, the start of the
@@ -165,7 +165,7 @@ local function commit(K, A)
   local flags, key, plain, i = A[3], A[4], A[5] == 'm' and not A[8], 5
   local c = open(K, A[2], tonumber(A[1]))
   local creates = find(flags, 'c', 1, true)
-  if creates and c.epoch then return { EXISTS } end
+  if creates and c.epoch then return reply(c, EXISTS, 0) end
   if not creates and not c.epoch then return 'notFound' end
   if c.actor ~= '' and not c.member then return 'notMember' end
   if key ~= '' then

@@ -14,6 +14,8 @@ const DAY_MS = 24 * 60 * 60_000;
 /** A commit that waits its turn, and who is told what became of it. */
 interface Waiting {
   commit: Commit;
+  /** It goes the way of what is stored, and waits for replicas. */
+  durable: boolean;
   deadline: number;
   settle: (outcome: CommitOutcome) => void;
 }
@@ -26,8 +28,9 @@ interface ConversationLogParts {
 }
 
 /**
- * The logs of conversations in Redis: one server-side function call a commit. What a commit publishes and does not store (`frame` alone) is
- * not confirmed by replicas, and may overtake commits that wait for them.
+ * The logs of conversations in Redis: one server-side function call a commit. A commit that publishes a frame and stores nothing waits for no
+ * replica, on another connection. Where others of its conversation are under way or in the same call, it goes their way: it must not
+ * overtake them.
  */
 export class RedisConversationLog implements ConversationLog {
   readonly #caller: Caller;
@@ -36,6 +39,8 @@ export class RedisConversationLog implements ConversationLog {
   readonly #feedMs: number;
   /** Commits behind one that lets users in whose indexes are being written, by conversation. */
   readonly #behind = new Map<ConversationId, Waiting[]>();
+  /** How many commits that store something are under way, by conversation. */
+  readonly #storing = new Map<ConversationId, number>();
 
   constructor({ caller, keys, clock, feedDays }: ConversationLogParts) {
     this.#caller = caller;
@@ -59,24 +64,27 @@ export class RedisConversationLog implements ConversationLog {
     let left = commits.length;
     if (left === 0) resolve(outcomes);
     const ready: Waiting[] = [];
+    for (const commit of commits) if (stores(commit)) this.#countStoring(commit, 1);
     for (const [place, commit] of commits.entries()) {
       const settle = (outcome: CommitOutcome) => {
+        if (stores(commit)) this.#countStoring(commit, -1);
         outcomes[place] = outcome;
         each?.(place, outcome);
         left -= 1;
         if (left === 0) resolve(outcomes);
       };
+      const waiting = { commit, durable: this.#storing.has(commit.conversationId), deadline, settle };
       const behind = this.#behind.get(commit.conversationId);
-      if (behind !== undefined) behind.push({ commit, deadline, settle });
-      else if (newcomers(commit).length > 0) void this.#letIn({ commit, deadline, settle });
-      else ready.push({ commit, deadline, settle });
+      if (behind !== undefined) behind.push(waiting);
+      else if (newcomers(commit).length > 0) void this.#letIn(waiting);
+      else ready.push(waiting);
     }
     this.#start(ready, deadline);
     return promise;
   }
 
   #start(waiting: readonly Waiting[], deadline: number): void {
-    const calls = waiting.map(({ commit }) => this.#call(commit));
+    const calls = waiting.map((one) => this.#call(one));
     this.#caller.start(calls, (n, reply) => (waiting[n] as Waiting).settle(toOutcome(reply)), deadline);
   }
 
@@ -107,12 +115,16 @@ export class RedisConversationLog implements ConversationLog {
     return undefined;
   }
 
-  #call(commit: Commit): Call {
-    const { conversationId, repeatable, frame, create, events, writes, raise } = commit;
+  #countStoring({ conversationId }: Commit, by: 1 | -1): void {
+    const count = (this.#storing.get(conversationId) ?? 0) + by;
+    if (count > 0) this.#storing.set(conversationId, count);
+    else this.#storing.delete(conversationId);
+  }
+
+  #call({ commit, durable }: Waiting): Call {
+    const { conversationId, repeatable } = commit;
     const k = this.#keys.conversation(conversationId);
     const { keys, args } = commitArguments(k, commit, this.#feedMs);
-    const stores = create || events !== undefined || writes !== undefined || raise !== undefined;
-    const durable = stores || frame === undefined;
     return { ...this.#caller.write(k.slot, 'commit', keys, args, repeatable), durable, queue: conversationId };
   }
 
@@ -130,6 +142,11 @@ const activationArguments = ({ activeUntil, activeFrom, notifyFrom, addedSeq }: 
   notifyFrom,
   addedSeq,
 ];
+
+/** Whether its outcome must be confirmed by replicas: all but what does nothing but publish a frame. */
+function stores({ frame, create, events, writes, raise }: Commit): boolean {
+  return frame === undefined || create === true || events !== undefined || writes !== undefined || raise !== undefined;
+}
 
 function newcomers({ writes = [] }: Commit): UserId[] {
   return writes.flatMap((write) => (write.write === 'enter' ? [write.userId] : []));
@@ -159,7 +176,7 @@ function toOutcome(reply: unknown): CommitOutcome {
     case 3:
       return { status: 'duplicate', seq, tail, head, epoch, activeUntil, notifyFrom };
     case 4:
-      return { status: 'exists' };
+      return { status: 'exists', head, epoch, activeUntil, notifyFrom };
   }
 }
 

@@ -12,8 +12,7 @@ import type {
 } from '../../shared/internal.ts';
 import type { ConversationId, ConversationKind, Cursor, Epoch, Role, UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
-import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
-import { JOIN_EVENTS } from '../engine.ts';
+import { FORGET_ACTIVE_MS, JOIN_EVENTS, SYNC_MARGIN_MS } from '../engine.ts';
 import type { ConversationStore } from '../store.ts';
 import type { Caller } from './caller.ts';
 import { parseEntry } from './commit-arguments.ts';
@@ -24,8 +23,6 @@ import { withTally } from './tally.ts';
 
 /** An index entry that proved untrue is forgotten only when it is older than this: the membership it announces may be on its way. */
 const INDEX_GRACE_MS = 10 * 60_000;
-/** Conversations inactive for so long leave the user's list of those active. */
-const FORGET_ACTIVE_MS = 24 * 60 * 60_000;
 /** Conversations looked through at once by listings that stop early. */
 const CHUNK = 50;
 
@@ -90,7 +87,7 @@ export class RedisConversationStore implements ConversationStore {
     for (const id of active.keys()) ids.add(id);
     const indexed = new Set(index);
     const others = index.filter((id) => !ids.has(id));
-    for (const id of since === undefined ? others : await this.#activeSince(others, since - 2 * CLOCK_SKEW_MS, now)) ids.add(id);
+    for (const id of since === undefined ? others : await this.#activeSince(others, since - SYNC_MARGIN_MS, now)) ids.add(id);
 
     const result: SyncConversation[] = [];
     let pending = [...ids];
@@ -171,11 +168,9 @@ export class RedisConversationStore implements ConversationStore {
   /** Drops entries of a user's index that proved untrue. Nobody waits for it. */
   #forget(userId: UserId, stale: readonly ConversationId[]): void {
     if (stale.length === 0) return;
-    const { slot, conversations, active } = this.#keys.user(userId);
+    const { slot, conversations } = this.#keys.user(userId);
     const before = this.#clock.now() - INDEX_GRACE_MS;
-    void this.#caller.run(
-      stale.map((id) => ({ ...this.#caller.write(slot, 'forget', [conversations, active], [id, before]), durable: false })),
-    );
+    void this.#caller.run(stale.map((id) => ({ ...this.#caller.write(slot, 'forget', [conversations], [id, before]), durable: false })));
   }
 
   async joins(requests: readonly JoinRequest[], now: number): Promise<JoinResult[]> {

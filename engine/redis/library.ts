@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { TALLY_USERS } from '../conversation-log.ts';
+import { KEY_BUCKET_MS } from '../engine.ts';
 
 /**
  * The server-side functions, under names that carry a hash of their source: several versions of this program can share a server,
@@ -16,9 +17,11 @@ export interface FunctionLibrary {
   fn(name: string): string;
 }
 
-/** Makes a library out of Lua source with the placeholders `@VERSION@` and `@TALLY_USERS@`. */
+const CONSTANTS: Readonly<Record<string, number>> = { KEY_BUCKET_MS, TALLY_USERS };
+
+/** Makes a library out of Lua source with the placeholder `@VERSION@` and one for each of `CONSTANTS`. */
 export function makeLibrary(source: string): FunctionLibrary {
-  const filled = source.replaceAll('@TALLY_USERS@', String(TALLY_USERS));
+  const filled = Object.entries(CONSTANTS).reduce((text, [name, value]) => text.replaceAll(`@${name}@`, String(value)), source);
   const version = createHash('sha256').update(filled).digest('hex').slice(0, 12);
   const name = `connect_chat_${version}`;
   return { name, code: filled.replaceAll('@VERSION@', version), fn: (short) => `${name}_${short}` };

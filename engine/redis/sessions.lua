@@ -9,7 +9,6 @@ local function forget(K, A)
   local written = call('HGET', K[1], A[1])
   if not written or tonumber(written) >= tonumber(A[2]) then return 0 end
   call('HDEL', K[1], A[1])
-  if K[2] then call('ZREM', K[2], A[1]) end
   return 1
 end
 

@@ -55,6 +55,13 @@ const SCHEMA = `
     user TEXT NOT NULL,
     conversation_id TEXT NOT NULL,
     conversation INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation_id)
+  ) STRICT, WITHOUT ROWID;
+
+  -- What was recorded of a user, a member or not: only a member reads it.
+  CREATE TABLE active_conversation (
+    user TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
     active_until INTEGER NOT NULL,
     PRIMARY KEY (user, conversation_id)
   ) STRICT, WITHOUT ROWID;
@@ -83,12 +90,12 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE dedupe (
-    day INTEGER NOT NULL, -- days since 1970, of the time of the commit
+    bucket INTEGER NOT NULL, -- time of the commit / KEY_BUCKET_MS
     conversation INTEGER NOT NULL,
     actor TEXT NOT NULL,
     key TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    PRIMARY KEY (day, conversation, actor, key)
+    PRIMARY KEY (bucket, conversation, actor, key)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE feed (

@@ -1,16 +1,24 @@
 import { ChatError } from '../../shared/errors.ts';
 import type { Role, UserId } from '../../shared/primitives.ts';
-import { event, type Rule } from './rule.ts';
+import { type CheckedGuard, event, type Rule } from './rule.ts';
 
-/** `members` names everyone, the actor too; of a user named twice the first mention counts. An id that exists answers the first result to a member; see `Executor`. */
+/**
+ * `members` names everyone, the actor too. Of a user named twice the first mention counts, for the role and for the place. More members than
+ * the limit are refused (CHAT_ERR_LIMIT). The cursors of all start at the `member.added` event. It always asks for an activation.
+ *
+ * An id that exists answers the first result to a member, as a `duplicate` and without change. Others get CHAT_ERR_IDEMPOTENCY_MISMATCH: see
+ * `Executor`.
+ */
 export const conversationCreate: Rule<'conversation.create'> = {
   plan(asked) {
     const { kind, title } = asked.command;
     const { at, limits } = asked;
     const members = distinct(asked.command.members);
-    if (members.length > limits.groupMaxMembers) return tooManyMembers(limits.groupMaxMembers);
+    // It never holds, since no field is set before this commit. A guard is asked only when the id is new: to an id that exists the limit is nothing.
+    const refusal: CheckedGuard = [{ guard: 'field', name: 'kind', value: kind }, tooManyMembers(limits.groupMaxMembers)];
     return {
       create: true,
+      guards: members.length > limits.groupMaxMembers ? [refusal] : [],
       events: [event(asked, 'member.added', { members })],
       writes: [
         { write: 'field', name: 'kind', value: kind },

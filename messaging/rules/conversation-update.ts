@@ -1,6 +1,6 @@
 import { commit, event, fail, type Rule, refuseDirect, unchanged } from './rule.ts';
 
-/** An owner or admin names a group. */
+/** An owner or admin names a group. The name that it has already changes nothing. A direct conversation has none (CHAT_ERR_DIRECT_FIXED). */
 export const conversationUpdate: Rule<'conversation.update'> = {
   wants: () => ({}),
   decide(known, asked) {

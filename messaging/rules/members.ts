@@ -7,7 +7,11 @@ import { type CheckedGuard, commit, event, fail, load, type Rule, refuseDirect, 
 /** Who is a member, and with which role, is decided upon what was loaded. */
 const sameMembers = ({ membersVersion: version }: Facts): CheckedGuard => [{ guard: 'membersVersion', version }, 'again'];
 
-/** Owners and admins let users in; only an owner makes admins, and nobody a second owner. Who is a member is skipped. */
+/**
+ * Owners and admins let users in. Only an owner makes admins, and nobody makes owners. Users who are members are skipped. Of a user named
+ * twice the first mention counts, for the role and for the place. The cursors of newcomers start at the event that lets them in. A group
+ * that would become too large is refused as a whole (CHAT_ERR_LIMIT). It always asks for an activation.
+ */
 export const memberAdd: Rule<'member.add'> = {
   wants: ({ command }) => ({ members: command.members.map(({ userId }) => userId) }),
   decide(known, asked) {
@@ -34,8 +38,9 @@ export const memberAdd: Rule<'member.add'> = {
 };
 
 /**
- * Everybody may leave. An owner puts anybody out, an admin members. When the last owner goes, the longest-standing admin, else member, becomes
- * the owner first.
+ * Everybody may leave. An owner puts anybody out, an admin members. A user who is no member changes nothing. When the last owner goes, the
+ * longest-standing admin, else member, becomes the owner first, by a `conversation.updated` with `roles`. While another owner is left, nobody
+ * becomes one.
  */
 export const memberRemove: Rule<'member.remove'> = {
   wants: ({ command: { userId } }) => ({ members: [userId] }),
@@ -52,7 +57,7 @@ export const memberRemove: Rule<'member.remove'> = {
     const removal = event(asked, 'member.removed', { userId });
     const leave = { write: 'leave', userId } as const;
     const plan = { guards: [sameMembers(known)], removed: [userId] };
-    if (target.role !== 'owner') return commit({ ...plan, events: [removal], writes: [leave] });
+    if (target.role !== 'owner' || known.memberCount === 1) return commit({ ...plan, events: [removal], writes: [leave] });
     if (known.roster === undefined) return load({ members: [userId], roster: true });
     const isLastOwner = !known.roster.some(([other, { role }]) => role === 'owner' && other !== userId);
     const heir = isLastOwner ? successor(known.roster, userId) : undefined;
@@ -62,7 +67,10 @@ export const memberRemove: Rule<'member.remove'> = {
   },
 };
 
-/** Only the owner changes roles. Giving `owner` away makes the giver an admin; the owner cannot step down otherwise. */
+/**
+ * Only an owner changes roles, and only of members (else CHAT_ERR_NOT_MEMBER). Giving `owner` away makes the giver an admin. An owner cannot
+ * step down otherwise (CHAT_ERR_FORBIDDEN). A role that the member has already changes nothing.
+ */
 export const memberRole: Rule<'member.role'> = {
   wants: ({ command: { userId } }) => ({ members: [userId] }),
   decide(known, asked) {
@@ -84,7 +92,10 @@ export const memberRole: Rule<'member.role'> = {
   },
 };
 
-/** The admin who came first, else the member who came first; of those let in together, the first named. */
+/**
+ * The admin who came first, else the member who came first. An earlier event that lets in comes first, then an earlier place in its list.
+ * Clocks and ids do not count.
+ */
 export function successor(roster: readonly (readonly [UserId, Membership])[], leaving: UserId): UserId | undefined {
   const order = ({ role, joinedSeq, place }: Membership): number[] => [role === 'admin' ? 0 : 1, joinedSeq, place];
   const others = roster.filter(([userId]) => userId !== leaving).map(([userId, member]) => ({ userId, order: order(member) }));

@@ -1,8 +1,8 @@
 import { commit, event, fail, messageOf, type Rule, unchanged } from './rule.ts';
 
 /**
- * The sender deletes a message, or an owner or admin. Its content, the texts of its edits in the log and its reactions are gone from the
- * storage afterwards; a tombstone keeps its place.
+ * The sender deletes a message, or an owner or admin (else CHAT_ERR_FORBIDDEN). Its content, the texts of its edits in the log and its
+ * reactions are gone from the storage afterwards. A tombstone keeps its place. A second deletion changes nothing.
  */
 export const messageDelete: Rule<'message.delete'> = {
   wants: ({ command: { seq } }) => ({ entries: [seq], attached: [seq] }),

@@ -1,7 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { commit, event, fail, messageOf, type Rule, unchanged } from './rule.ts';
 
-/** Only its sender edits a message, and only while it is not deleted. Metadata left out stays as it is. */
+/**
+ * Only its sender edits a message (else CHAT_ERR_NOT_YOUR_MESSAGE), and only while it is not deleted (else CHAT_ERR_MESSAGE_NOT_FOUND).
+ * Metadata that is left out stays as it is. The same text and metadata again change nothing. Metadata is the same whatever the order of
+ * the names in its objects; the order of a list counts.
+ */
 export const messageEdit: Rule<'message.edit'> = {
   wants: ({ command: { seq } }) => ({ entries: [seq] }),
   decide({ entries }, asked) {

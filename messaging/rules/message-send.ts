@@ -3,8 +3,9 @@ import type { MessageContent } from '../../shared/events.ts';
 import { type CheckedGuard, event, type Rule } from './rule.ts';
 
 /**
- * A known `(actorId, clientMessageId)` answers the first result. `replyTo` is a message, or was one. The sender has read and received
- * everything up to the message.
+ * A known `(actorId, clientMessageId)` answers the first result as a `duplicate`, whatever else the command says; `Commit.key` says for how
+ * long it is known. `replyTo` must be a message, deleted or not (else CHAT_ERR_MESSAGE_NOT_FOUND). Both cursors of the sender move to the
+ * message, without a receipt.
  */
 export const messageSend: Rule<'message.send'> = {
   plan(asked) {

@@ -2,11 +2,15 @@ import { ChatError } from '../../shared/errors.ts';
 import { type CheckedGuard, event, type Rule } from './rule.ts';
 
 /** Different emoji a message takes. */
-const MAX_EMOJI = 20;
+export const MAX_EMOJI = 20;
 
-/** A deleted message takes no reaction, and one that is there already changes nothing. */
+/** Reactions are on messages that are not deleted. */
 const target = (seq: number): CheckedGuard => [{ guard: 'kind', seq, kinds: ['message'] }, new ChatError('CHAT_ERR_MESSAGE_NOT_FOUND')];
 
+/**
+ * Each user reacts once with an emoji. A second time changes nothing. A message takes `MAX_EMOJI` different emoji (else CHAT_ERR_LIMIT). Reads
+ * show each with its count and its first users: see `TallyWrite`.
+ */
 export const reactionAdd: Rule<'reaction.add'> = {
   plan(asked) {
     const { actorId: userId, seq, emoji: group } = asked.command;
@@ -23,6 +27,7 @@ export const reactionAdd: Rule<'reaction.add'> = {
   },
 };
 
+/** Takes a reaction back. One that is not there changes nothing. */
 export const reactionRemove: Rule<'reaction.remove'> = {
   plan(asked) {
     const { actorId: userId, seq, emoji: group } = asked.command;

@@ -55,7 +55,7 @@ type More = { decision: 'load'; wanted: Wanted };
  * carried out. Everybody but who creates must be a member; that is checked before a rule is asked.
  */
 export type Rule<O extends CommandOp> =
-  | { plan(asked: Asked<O>): Plan | ChatError }
+  | { plan(asked: Asked<O>): Plan }
   | { wants(asked: Asked<O>): Wanted; decide(known: Known, asked: Asked<O>): Decision };
 
 export const commit = (plan: Plan): Decision => ({ decision: 'commit', plan });
@@ -91,7 +91,7 @@ export function messageOf(entry: Entry | undefined): Message | undefined {
   return { senderId: actorId, revision: entry.revision, isDeleted: entry.kind === 'tombstone', data };
 }
 
-/** The refusal of what cannot be done to a direct conversation; undefined for a group. */
+/** The refusal of what cannot be done to a direct conversation, `conversation.update` and all of `member.*`; undefined for a group. */
 export function refuseDirect({ fields }: Facts): Decision | undefined {
   return fields['kind'] === 'direct' ? fail('CHAT_ERR_DIRECT_FIXED') : undefined;
 }

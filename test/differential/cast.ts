@@ -1,5 +1,6 @@
 import type { Command } from '../../shared/commands.ts';
 import type { Member, Room, State } from './model-room.ts';
+import { isKeyUncertain } from './model-rules.ts';
 import { type Order, ROOMS, type Someone, type Target } from './operations.ts';
 
 const USERS = ['ana', 'bob', 'cid', 'dan', 'eve'];
@@ -33,11 +34,20 @@ export class Cast {
     return this.#state.rooms.get(conversationId)?.log ?? [];
   }
 
-  /** The commands of an order; several for a crowd. */
-  commandsOf(order: Order): Command[] {
-    const commands = this.#resolve(order);
+  /** The commands of an order at that time, Unix ms; several for a crowd. */
+  commandsOf(order: Order, at: number): Command[] {
+    const commands = this.#resolve(order).map((command) => this.#withCertainKey(command, at));
     this.#commands.push(...commands);
     return commands;
+  }
+
+  /** The command, with another key if the engines may know the key or not, as they like. */
+  #withCertainKey(command: Command, at: number): Command {
+    const room = this.#state.rooms.get(command.conversationId);
+    if (command.op !== 'message.send' || room === undefined) return command;
+    let { clientMessageId } = command;
+    while (isKeyUncertain(room, command.actorId, clientMessageId, at)) clientMessageId += '+';
+    return { ...command, clientMessageId };
   }
 
   #resolve({ actor, room, draft }: Order): Command[] {

@@ -1,9 +1,7 @@
+import { JOIN_EVENTS, SYNC_MARGIN_MS } from '../../engine/engine.ts';
 import type { Cursor } from '../../shared/primitives.ts';
 import { type Entry, type Member, type Room, type State, shown } from './model-room.ts';
 import type { Question } from './subject.ts';
-
-const CLOCK_SKEW_MS = 2 * 60_000;
-const JOIN_EVENTS = 1000;
 
 /** What the model answers to a read. */
 export function answer(state: State, question: Question): unknown {
@@ -98,7 +96,7 @@ function history(state: State, question: Extract<Question, { ask: 'history' }>):
 
 function sync(state: State, { userId, cursors, since, limit, now }: Extract<Question, { ask: 'sync' }>): unknown {
   const isActive = (room: Room) => Math.max(room.activeUntil, recorded(state, userId, room)) > now || room.notifyFrom > 0;
-  const isRecent = (room: Room) => since === undefined || room.updatedAt >= since - 2 * CLOCK_SKEW_MS;
+  const isRecent = (room: Room) => since === undefined || room.updatedAt >= since - SYNC_MARGIN_MS;
   const own = roomsOf(state, userId);
   const ids = new Set([...Object.keys(cursors), ...own.filter((room) => isActive(room) || isRecent(room)).map(({ id }) => id)]);
   return [...ids].sort().flatMap((conversationId): object[] => {

@@ -1,7 +1,7 @@
+import { TALLY_USERS } from '../../engine/conversation-log.ts';
+import { ACTIVE_MS } from '../../engine/engine.ts';
 import type { CommandOf } from '../../shared/commands.ts';
 import type { Request, Result } from './subject.ts';
-
-export const HOUR_MS = 60 * 60_000;
 
 /** One event. `data` is what a read shows now; a message's reactions stand beside it. */
 export interface Entry {
@@ -39,8 +39,10 @@ export interface Room {
   notifyFrom: number;
   addedSeq: number;
   /** The keys of messages, in the order in which they came. */
-  sent: { actorId: string; clientMessageId: string; day: number; seq: number }[];
+  sent: { actorId: string; clientMessageId: string; at: number; seq: number }[];
   published: unknown[];
+  /** Pointers in the feed that nobody has asked for yet. */
+  fed: unknown[];
 }
 
 /** Everything that is stored. */
@@ -67,6 +69,7 @@ export function append(room: Room, { command, eventId, at }: Request, event: str
   if (event === 'member.added') room.addedSeq = seq;
   if (room.notifyFrom === 0 && (at >= room.activeUntil || event === 'member.added')) room.notifyFrom = seq;
   room.published.push(structuredClone(shown(room, entry)));
+  room.fed.push({ conversationId: room.id, epoch: room.epoch, seq, name: event, at });
   return { seq, epoch: room.epoch, id: eventId, at, ...due(room, at, from ?? seq) };
 }
 
@@ -78,11 +81,11 @@ export function publish(room: Room, { at }: Request, frame: { type: string; [nam
 
 /** The activation that is due after something was published. */
 function due(room: Room, at: number, own: number): Answer {
-  return room.notifyFrom > 0 || room.activeUntil - at < HOUR_MS / 2 ? activation(room, at, room.notifyFrom || own) : {};
+  return room.notifyFrom > 0 || room.activeUntil - at < ACTIVE_MS / 2 ? activation(room, at, room.notifyFrom || own) : {};
 }
 
 function activation(room: Room, at: number, from: number): Answer {
-  return { activation: { epoch: room.epoch, from, until: at + HOUR_MS, listedThrough: room.log.length } };
+  return { activation: { epoch: room.epoch, from, until: at + ACTIVE_MS, listedThrough: room.log.length } };
 }
 
 /** The state held already. What was not notified is still due. */
@@ -100,7 +103,7 @@ export function duplicate(room: Room, { at }: Request, seq: number): Answer {
 
 /** An event as a read shows it. */
 export function shown(room: Room, { reactions, ...entry }: Entry): object {
-  const summaries = [...reactions].map(([emoji, userIds]) => ({ emoji, count: userIds.length, userIds: userIds.slice(0, 50) }));
+  const summaries = [...reactions].map(([emoji, userIds]) => ({ emoji, count: userIds.length, userIds: userIds.slice(0, TALLY_USERS) }));
   const data = summaries.length > 0 ? { ...entry.data, reactions: summaries } : entry.data;
   return { type: 'event', conversationId: room.id, epoch: room.epoch, ...entry, data };
 }

@@ -1,3 +1,5 @@
+import { KEY_GONE_MS, KEY_MARGIN_MS, KEY_MS } from '../../engine/engine.ts';
+import { MAX_EMOJI } from '../../messaging/rules/reactions.ts';
 import type { CommandOf } from '../../shared/commands.ts';
 import {
   type Answer,
@@ -5,7 +7,6 @@ import {
   duplicate,
   type Entry,
   firstMentions,
-  HOUR_MS,
   letIn,
   type Member,
   publish,
@@ -15,20 +16,26 @@ import {
 } from './model-room.ts';
 import type { Limits, Request } from './subject.ts';
 
-const DAY_MS = 24 * HOUR_MS;
-const MAX_EMOJI = 20;
+/** A key is known for so long, ms. From `KEY_GONE_MS` on it is not; in between nobody asks. */
+const KNOWN_MS = KEY_MS + KEY_MARGIN_MS;
+
+function sentWith(room: Room, userId: string, key: string): Room['sent'] {
+  return room.sent.filter((sent) => sent.actorId === userId && sent.clientMessageId === key);
+}
+
+/** Whether an engine may know the key at that time, or not, as it likes. */
+export function isKeyUncertain(room: Room, userId: string, key: string, at: number): boolean {
+  return sentWith(room, userId, key).some((sent) => at - sent.at > KNOWN_MS && at - sent.at < KEY_GONE_MS);
+}
 
 export function send(room: Room, actor: Member, command: CommandOf<'message.send'>, request: Request): Answer {
   const { clientMessageId, text, replyTo, metadata } = command;
-  const day = Math.floor(request.at / DAY_MS);
-  const first = room.sent.find(
-    (sent) => sent.actorId === actor.userId && sent.clientMessageId === clientMessageId && Math.abs(sent.day - day) <= 1,
-  );
+  const first = sentWith(room, actor.userId, clientMessageId).find(({ at }) => request.at - at <= KNOWN_MS);
   if (first !== undefined) return duplicate(room, request, first.seq);
   if (replyTo !== undefined && room.log[replyTo - 1]?.event !== 'message.created') throw new Refusal('MESSAGE_NOT_FOUND');
   const result = append(room, request, 'message.created', without({ clientMessageId, text, replyTo, metadata }));
   const seq = room.log.length;
-  room.sent.push({ actorId: actor.userId, clientMessageId, day, seq });
+  room.sent.push({ actorId: actor.userId, clientMessageId, at: request.at, seq });
   actor.readSeq = actor.deliveredSeq = seq;
   return result;
 }
@@ -125,10 +132,11 @@ function sorted(value: unknown): string {
 
 export function addMembers(limits: Limits, room: Room, actor: Member, command: CommandOf<'member.add'>, request: Request): Answer {
   if (actor.role === 'member') throw new Refusal('FORBIDDEN');
-  for (const { role } of command.members) {
+  const named = firstMentions(command.members);
+  for (const { role } of named) {
     if (role === 'owner' || (role === 'admin' && actor.role !== 'owner')) throw new Refusal('FORBIDDEN');
   }
-  const newcomers = firstMentions(command.members).filter(({ userId }) => !room.members.some((member) => member.userId === userId));
+  const newcomers = named.filter(({ userId }) => !room.members.some((member) => member.userId === userId));
   if (newcomers.length === 0) return unchanged(room, request);
   if (room.members.length + newcomers.length > limits.groupMaxMembers) throw new Refusal('LIMIT');
   return letIn(room, request, newcomers);

@@ -1,3 +1,4 @@
+import { ACTIVE_MS } from '../../engine/engine.ts';
 import type { CommandOf } from '../../shared/commands.ts';
 import { answer } from './model-reads.ts';
 import {
@@ -5,7 +6,6 @@ import {
   append,
   duplicate,
   firstMentions,
-  HOUR_MS,
   letIn,
   type Member,
   publish,
@@ -52,7 +52,7 @@ export class Model implements Subject {
   async confirmActivation(conversationId: string, { epoch, until, listedThrough }: Activation): Promise<number> {
     const room = this.state.rooms.get(conversationId);
     if (room === undefined || room.epoch !== epoch) return 0;
-    const wasInactive = until - HOUR_MS >= room.activeUntil;
+    const wasInactive = until - ACTIVE_MS >= room.activeUntil;
     if (wasInactive) room.activeFrom = room.notifyFrom || room.log.length + 1;
     room.activeUntil = Math.max(room.activeUntil, until);
     if (room.notifyFrom > 0 && room.addedSeq > listedThrough) return room.addedSeq;
@@ -66,6 +66,10 @@ export class Model implements Subject {
 
   async heard(conversationId: string): Promise<unknown[]> {
     return this.state.rooms.get(conversationId)?.published.splice(0) ?? [];
+  }
+
+  async fed(conversationId: string): Promise<unknown[]> {
+    return this.state.rooms.get(conversationId)?.fed.splice(0) ?? [];
   }
 
   #carryOut(request: Request): Answer {
@@ -118,7 +122,7 @@ export class Model implements Subject {
     const { at } = request;
     const room: Room = {
       ...{ id, epoch: `the epoch of ${id}`, kind, title, createdAt: at, updatedAt: at, members: [], log: [] },
-      ...{ activeUntil: 0, activeFrom: 0, notifyFrom: 0, addedSeq: 0, sent: [], published: [] },
+      ...{ activeUntil: 0, activeFrom: 0, notifyFrom: 0, addedSeq: 0, sent: [], published: [], fed: [] },
     };
     this.state.rooms.set(id, room);
     return letIn(room, request, members);

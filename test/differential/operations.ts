@@ -1,5 +1,7 @@
 import fc from 'fast-check';
+import { ACTIVE_MS, KEY_BUCKET_MS, KEY_GONE_MS, KEY_MARGIN_MS, KEY_MS, SYNC_MARGIN_MS } from '../../engine/engine.ts';
 import type { Role } from '../../shared/primitives.ts';
+import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
 
 /** What a world is made of is named by small numbers and words, which `player.ts` turns into ids and seqs: so worlds shrink well. */
 const USERS_MAX = 5;
@@ -8,8 +10,6 @@ export const ROOMS = ['g-0', 'g-1', 'd-2', 'g-nowhere'] as const;
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
-const CLOCK_SKEW_MS = 2 * MINUTE_MS;
 
 /** A user by number, a member by the order of joining, or whoever owns the conversation now. */
 export type Someone = { user: number } | { member: number } | 'owner';
@@ -52,8 +52,6 @@ export interface Order {
 export type Step =
   | { do: 'commands'; orders: Order[] }
   | { do: 'clock'; byMs: number }
-  /** The clock moves to this long before or after the next midnight, UTC. */
-  | { do: 'midnight'; byMs: number }
   /** What messaging does with the activation so many before the last one: write it down for users, and confirm it. */
   | {
       do: 'confirm';
@@ -80,7 +78,7 @@ export interface World {
   /** Which of the pairs of engines: groups of a few, or groups that hold a crowd. */
   limits: 'small' | 'large';
   users: number;
-  /** Time of day at which it begins, ms. */
+  /** How long after the beginning of a bucket of keys it begins, ms. */
   startsAtMs: number;
   steps: Step[];
 }
@@ -207,22 +205,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
           1,
           SECOND_MS,
           MINUTE_MS,
-          HOUR_MS / 2,
-          HOUR_MS / 2 + 1,
+          ACTIVE_MS / 2,
+          ACTIVE_MS / 2 + 1,
           20 * MINUTE_MS,
           45 * MINUTE_MS,
           45 * MINUTE_MS,
-          HOUR_MS - 1,
-          HOUR_MS,
+          ACTIVE_MS - 1,
+          ACTIVE_MS,
           2 * HOUR_MS,
         ],
-        ...[-1, -MINUTE_MS, -CLOCK_SKEW_MS, DAY_MS - HOUR_MS, DAY_MS, 2 * DAY_MS],
+        ...[-1, -MINUTE_MS, -CLOCK_SKEW_MS, KEY_MS - HOUR_MS, KEY_MS, KEY_MS + KEY_MARGIN_MS, KEY_GONE_MS],
       ),
     }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constant('midnight' as const), byMs: fc.constantFrom(-MINUTE_MS, -1, 0, MINUTE_MS) }),
   },
   {
     weight: 6,
@@ -250,7 +244,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       limit: fc.integer({ min: 1, max: 6 }),
       messagesOnly: fc.boolean(),
       cursor: fc.constantFrom('same' as const, 'another' as const, 'none' as const),
-      sinceMs: fc.constantFrom(0, -HOUR_MS, CLOCK_SKEW_MS, 2 * CLOCK_SKEW_MS, 2 * CLOCK_SKEW_MS + 1),
+      sinceMs: fc.constantFrom(0, -HOUR_MS, CLOCK_SKEW_MS, SYNC_MARGIN_MS, SYNC_MARGIN_MS + 1),
     }),
   },
   {
@@ -269,7 +263,7 @@ export const worlds: fc.Arbitrary<World> = fc
   .record({
     limits: fc.constantFrom('small' as const, 'small' as const, 'large' as const),
     users: fc.integer({ min: 2, max: USERS_MAX }),
-    startsAtMs: fc.constantFrom(12 * HOUR_MS, DAY_MS - MINUTE_MS),
+    startsAtMs: fc.constantFrom(12 * HOUR_MS, KEY_BUCKET_MS - MINUTE_MS),
     first: fc.uniqueArray(fc.nat(USERS_MAX - 1), { minLength: 1, maxLength: 4, size: 'max' }),
     secondRole: commonRole,
     steps,

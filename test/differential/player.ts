@@ -1,15 +1,15 @@
+import { KEY_BUCKET_MS } from '../../engine/engine.ts';
 import type { Command } from '../../shared/commands.ts';
+import { CLOCK_SKEW_MS } from '../../shared/service/clock.ts';
 import { Cast } from './cast.ts';
 import { at, firstMismatch, Names } from './compare.ts';
 import { Model } from './model.ts';
 import type { Order, Step, World } from './operations.ts';
 import type { Activation, Limits, Question, Request, Result, Subject } from './subject.ts';
 
-const DAY_MS = 24 * 60 * 60_000;
-const CLOCK_SKEW_MS = 2 * 60_000;
-/** Days between the beginnings of two runs: no run reaches the next one, and the clock of an engine never goes back between them. */
-const DAYS_APART = 100;
-const FIRST_DAY = 20_000;
+/** Buckets of keys between the beginnings of two runs: no run reaches the next one, and the clock of an engine never goes back between them. */
+const BUCKETS_APART = 100;
+const FIRST_BUCKET = 20_000;
 
 /** An engine did not do what the model does. The message has every step of the run, and the first difference. */
 export class Difference extends Error {
@@ -46,7 +46,7 @@ export class Player {
     this.#names = this.#subjects.map(() => new Names(this.#issued));
     this.#reached = reached;
     this.#cast = new Cast({ users: world.users, tag: this.#tag, state: this.#model.state });
-    this.#now = (FIRST_DAY + run * DAYS_APART) * DAY_MS + world.startsAtMs;
+    this.#now = (FIRST_BUCKET + run * BUCKETS_APART) * KEY_BUCKET_MS + world.startsAtMs;
     this.#newest = this.#now;
   }
 
@@ -64,8 +64,6 @@ export class Player {
         return this.#run(step.orders);
       case 'clock':
         return this.#moveClock(this.#now + step.byMs);
-      case 'midnight':
-        return this.#moveClock(Math.ceil(this.#now / DAY_MS) * DAY_MS + step.byMs);
       case 'confirm':
         return this.#confirm(step);
       case 'ask':
@@ -91,10 +89,11 @@ export class Player {
   async #run(orders: readonly Order[]): Promise<void> {
     const requests: Request[] = [];
     for (const order of orders) {
-      for (const command of this.#cast.commandsOf(order)) {
+      const at = this.#now + order.skewMs;
+      for (const command of this.#cast.commandsOf(order, at)) {
         const eventId = `event ${this.#issued.size}`;
         this.#issued.add(eventId);
-        requests.push({ command, eventId, at: this.#now + order.skewMs });
+        requests.push({ command, eventId, at });
       }
     }
     const lines = requests.map(({ command, at }) => this.#describe(command, at));
@@ -104,6 +103,7 @@ export class Player {
     for (const [i, result] of (results as Result[]).entries()) this.#count(requests[i] as Request, result);
     for (const room of new Set(requests.map(({ command }) => command.conversationId))) {
       await this.#same(`what was published in ${room}`, (subject) => subject.heard(room));
+      await this.#same(`what the feed says of ${room}`, (subject) => subject.fed(room));
     }
   }
 

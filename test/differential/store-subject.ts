@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../../engine/engine.ts';
+import type { FeedPointer, FeedPosition } from '../../engine/feed.ts';
 import { openRedisEngine } from '../../engine/redis/engine.ts';
 import { openEmbeddedEngine } from '../../engine/sqlite/engine.ts';
 import { Executor, type ExecutorResult } from '../../messaging/executor.ts';
@@ -14,6 +15,7 @@ import { TopicLog } from '../helpers/topic-log.ts';
 import type { Activation, Limits, Question, Request, Result, Subject } from './subject.ts';
 
 const MEMORY = '/dev/shm';
+const POINTERS_PER_PAGE = 1000;
 
 /** An engine as a subject. The one file that knows the port of the engines. */
 class StoreSubject implements Subject {
@@ -24,6 +26,8 @@ class StoreSubject implements Subject {
   #engine: Engine;
   #executor: Executor;
   #topics = new Map<string, TopicLog>();
+  #position: FeedPosition | undefined;
+  #pointers: FeedPointer[] = [];
 
   private constructor(name: string, clock: ManualClock, limits: Limits, open: () => Promise<Engine>, engine: Engine) {
     this.name = name;
@@ -49,6 +53,8 @@ class StoreSubject implements Subject {
     await Promise.all([...this.#topics.keys()].map((id) => bus.unsubscribe(topics.conversation(id))));
     const logs = await Promise.all(conversationIds.map((id) => TopicLog.open(bus, topics.conversation(id))));
     this.#topics = new Map(conversationIds.map((id, i) => [id, logs[i] as TopicLog]));
+    await this.#readFeed();
+    this.#pointers = [];
   }
 
   async reopen(): Promise<void> {
@@ -81,6 +87,25 @@ class StoreSubject implements Subject {
     if (topic === undefined) return [];
     await topic.settled();
     return topic.payloads.splice(0).map((text) => JSON.parse(text));
+  }
+
+  async fed(conversationId: string): Promise<unknown[]> {
+    const gap = await this.#readFeed();
+    const pointers = this.#pointers.filter((pointer) => pointer.conversationId === conversationId);
+    this.#pointers = this.#pointers.filter((pointer) => pointer.conversationId !== conversationId);
+    return gap === undefined ? pointers : [gap, ...pointers];
+  }
+
+  /** Reads what came into the feed. Answers the gap that it found there, if any. */
+  async #readFeed(): Promise<string | undefined> {
+    let found: string | undefined;
+    for (;;) {
+      const { pointers, position, hasMore, gap } = await this.#engine.feed.read(0, this.#position, POINTERS_PER_PAGE);
+      this.#position = position;
+      this.#pointers.push(...pointers);
+      found ??= gap;
+      if (!hasMore) return found;
+    }
   }
 
   async ask(question: Question): Promise<unknown> {
@@ -155,7 +180,7 @@ export async function openEngines(allLimits: readonly Limits[]): Promise<Engines
       const sqlite = await StoreSubject.open('SQLite', limits, (clock) => openEmbeddedEngine({ dataDir, clock }));
       if (server === undefined) return [sqlite];
       const config = { REDIS_URL: server.url, REDIS_KEY_PREFIX: `${i}:` };
-      return [sqlite, await StoreSubject.open('Redis', limits, (clock) => openRedisEngine(config, { clock }))];
+      return [sqlite, await StoreSubject.open('Redis', limits, (clock) => openRedisEngine(config, { clock, partitions: 1 }))];
     }),
   );
   return {

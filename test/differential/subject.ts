@@ -79,6 +79,8 @@ export interface Subject {
   ask(question: Question): Promise<unknown>;
   /** What was published on a topic since the last call: parsed, in order. */
   heard(conversationId: string): Promise<unknown[]>;
+  /** The pointers of a conversation that came into the feed since the last call, in order. */
+  fed(conversationId: string): Promise<unknown[]>;
   /** Ends and starts again on the same data. */
   reopen(): Promise<void>;
 }

@@ -91,8 +91,8 @@ test('a commit is sent again only if it says so, and waits for replicas unless a
     { ...plain, repeatable: false, writes: [{ write: 'field', name: 'f', value: 'v' }], frame: { text: '{}' } },
     { ...plain, repeatable: true, raise: { cursor: 'read', to: 1 }, frame: { text: '{}' } },
     { ...plain, repeatable: true },
-    { ...plain, repeatable: false, frame: { text: '{}' } },
   ]);
+  await log.commit([{ ...plain, repeatable: false, frame: { text: '{}' } }]);
   assert.deepEqual(
     caller.calls.map(({ repeatable, durable }) => [repeatable, durable]),
     [
@@ -104,4 +104,20 @@ test('a commit is sent again only if it says so, and waits for replicas unless a
     ],
   );
   assert.deepEqual(new Set(caller.calls.map(({ queue }) => queue)), new Set([A]));
+});
+
+test('a commit that only publishes goes the way of what is stored beside it in its conversation, or before it', async () => {
+  const { caller, log } = openLog();
+  const frame = (conversationId: string): Commit => ({ conversationId, at: 1, repeatable: true, frame: { text: '{}' } });
+  const durable = () => caller.calls.splice(0).map((call) => call.durable);
+  await log.commit([frame(A), commit(A, 'a1'), frame(A), frame(B)]);
+  assert.deepEqual(durable(), [true, true, true, false], 'in one call');
+  const first = log.commit([entering(A, 'a2')]);
+  const second = log.commit([frame(A), frame(B)]);
+  await turn();
+  caller.indexes[0]?.give([{ status: 'replied', reply: 1 }]);
+  await Promise.all([first, second]);
+  assert.deepEqual(durable(), [false, true, true], 'behind a commit that is under way');
+  await log.commit([frame(A)]);
+  assert.deepEqual(durable(), [false], 'alone');
 });

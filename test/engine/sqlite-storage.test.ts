@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import type { CommitOutcome } from '../../engine/conversation-log.ts';
-import type { Engine, EngineLog } from '../../engine/engine.ts';
+import { type Engine, type EngineLog, FORGET_ACTIVE_MS, KEY_BUCKET_MS } from '../../engine/engine.ts';
 import type { EmbeddedOptions } from '../../engine/sqlite/engine.ts';
 import { DATABASE_FILE } from '../../engine/sqlite/schema.ts';
 import { Writer } from '../../engine/sqlite/writer.ts';
@@ -178,20 +178,33 @@ function rowsOf(dataDir: string, table: string): number {
 
 const DAY_MS = 24 * 3_600_000;
 
-test('idempotency keys older than two days are pruned in small steps', async (t) => {
+test('idempotency keys older than two buckets are pruned in small steps', async (t) => {
   const { room, engine, clock } = await openRoom(t, ['ana']);
   const keys = () => rowsOf(engine.dataDir, 'dedupe');
   const sendMany = (count: number) => engine.log.commit(range(1, count).map((i) => room.full(room.sending('ana', `text ${i}`))));
   await sendMany(2500);
-  clock.advance(DAY_MS);
+  clock.advance(KEY_BUCKET_MS);
   await sendMany(1);
-  assert.equal(keys(), 2501, 'a day later all are known');
-  clock.advance(DAY_MS);
+  assert.equal(keys(), 2501, 'a bucket later all are known');
+  clock.advance(KEY_BUCKET_MS);
   await sendMany(1);
   assert.equal(keys(), 1502);
   await sendMany(1);
   await sendMany(1);
   assert.equal(keys(), 4);
+});
+
+test('what was recorded of activations goes a day after it has passed', async (t) => {
+  const { engine, clock } = await openRoom(t, ['ana']);
+  const record = (id: string, until: number) => engine.store.recordActivation(id, ['ana'], until);
+  const start = clock.now();
+  await record('g-1', start);
+  await record('g-2', start + 1);
+  await record('g-2', start);
+  await record('g-3', start + FORGET_ACTIVE_MS);
+  assert.equal(rowsOf(engine.dataDir, 'active_conversation'), 3);
+  await record('g-4', start + FORGET_ACTIVE_MS + 1);
+  assert.equal(rowsOf(engine.dataDir, 'active_conversation'), 3);
 });
 
 test('pointers of the feed that are too old are dropped in small steps, and a reader who has not seen them is told', async (t) => {

@@ -128,9 +128,9 @@ export class MemoryConversationLog implements ConversationLog, Feed {
     const published: string[] = [];
     const { conversationId } = commit;
     const before = this.#conversations.get(conversationId);
-    const after =
-      before === undefined ? (commit.create ? this.#newConversation() : undefined) : commit.create ? undefined : structuredClone(before);
-    if (after === undefined) return { status: before === undefined ? 'notFound' : 'exists' };
+    if (before !== undefined && commit.create) return { status: 'exists', ...stateOf(before) };
+    if (before === undefined && !commit.create) return { status: 'notFound' };
+    const after = before === undefined ? this.#newConversation() : structuredClone(before);
     const pointers: FeedPointer[] = [];
     let outcome: CommitOutcome;
     try {

@@ -139,6 +139,42 @@ test('that nothing was left to do is answered when the engine has confirmed it, 
   assert.ok(result?.ok === false && result.error.code === 'CHAT_ERR_NOT_DURABLE');
 });
 
+test('a conversation with too many members is not made; to one that was made before the limit is nothing', async () => {
+  const log = new MemoryConversationLog();
+  const members = ['ana', 'bob'].map((userId) => ({ userId, role: 'owner' }));
+  const creation = request({ ...CREATE, members } as unknown as Asked);
+  const small = new Executor(log, { ...DEFAULT_LIMITS, groupMaxMembers: 1 });
+  const [refused] = await small.execute([creation]);
+  assert.ok(refused?.ok === false && refused.error.code === 'CHAT_ERR_LIMIT');
+  const [found] = await small.execute([request(send(1))]);
+  assert.ok(found?.ok === false && found.error.code === 'CHAT_ERR_CONVERSATION_NOT_FOUND');
+  const [first] = await new Executor(log, DEFAULT_LIMITS).execute([creation]);
+  const [again] = await small.execute([creation]);
+  assert.ok(first?.ok && again?.ok);
+  assert.deepEqual([again.duplicate, again.id], [true, first.id]);
+});
+
+test('a repeat of a creation answers by how the conversation stood at its turn, whatever comes behind it in the batch', async () => {
+  const executor = new Executor(new SlowLog(new MemoryConversationLog()), DEFAULT_LIMITS);
+  await executor.execute([request(CREATE), request(add('bob'))]);
+  const out = other({ op: 'member.remove', userId: 'bob' });
+  const [again] = await executor.execute([request({ ...CREATE, actorId: 'bob' }), request(send(1)), request(out)]);
+  assert.ok(again?.ok);
+  assert.deepEqual([again.duplicate, again.activation?.listedThrough], [true, 2]);
+});
+
+test('what waited for a decision goes to the engine in one call, so that it sees what belongs together', async () => {
+  const log = new SlowLog(new MemoryConversationLog());
+  const executor = new Executor(log, DEFAULT_LIMITS);
+  await executor.execute([request(CREATE)]);
+  log.commits.splice(0);
+  await executor.execute([request(add('bob')), request(other({ op: 'typing', active: true })), request(send(1))]);
+  assert.deepEqual(
+    log.commits.map((commits) => commits.length),
+    [1, 2],
+  );
+});
+
 test('a conversation nobody made is not found, and who is no member learns no more', async () => {
   const executor = new Executor(new MemoryConversationLog(), DEFAULT_LIMITS);
   const update = other({ op: 'conversation.update', title: 'New', actorId: 'eve' });

@@ -1,7 +1,7 @@
 import type { SyncConversation } from '../../../shared/internal.ts';
 import type { ConversationId, Cursor, UserId } from '../../../shared/primitives.ts';
-import { CLOCK_SKEW_MS } from '../../../shared/service/clock.ts';
 import { compareCursor } from '../../compare-cursor.ts';
+import { SYNC_MARGIN_MS } from '../../engine.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 import type { LogReads } from './log.ts';
 import type { View, ViewReads } from './views.ts';
@@ -21,8 +21,8 @@ export async function readSync(views: ViewReads, log: LogReads, question: SyncQu
   const answer: SyncConversation[] = [];
   const left = new Map(Object.entries(cursors));
   // An event stamped by a slow clock may have come after `since` all the same.
-  const activeAfter = since === undefined ? -1 : since - 2 * CLOCK_SKEW_MS;
-  for (const view of views.recent(userId, now, activeAfter)) {
+  const from = since === undefined ? 0 : since - SYNC_MARGIN_MS;
+  for (const view of views.recent(userId, now, from)) {
     const cursor = left.get(view.conversation.id);
     left.delete(view.conversation.id);
     const part = cursor === undefined ? atHead(view) : missed(view, cursor, log, limit);

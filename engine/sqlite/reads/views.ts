@@ -81,15 +81,19 @@ export class ViewReads {
     this.#recent = new Query(
       db,
       { ...VIEW, userActiveUntil: 'integer' },
-      `SELECT ${VIEW_SELECT}, u.active_until userActiveUntil ${ofUser}
-        AND (u.active_until > ?2 OR c.active_until > ?2 OR c.notify_from > 0 OR c.updated_at > ?3) ORDER BY u.conversation_id`,
+      `SELECT ${VIEW_SELECT}, coalesce(a.active_until, 0) userActiveUntil FROM user_conversation u
+        JOIN conversation c ON c.n = u.conversation JOIN member m ON m.conversation = u.conversation AND m.user = u.user
+        LEFT JOIN active_conversation a ON a.user = u.user AND a.conversation_id = u.conversation_id
+        WHERE u.user = ?1 AND (a.active_until > ?2 OR c.active_until > ?2 OR c.notify_from > 0 OR c.updated_at >= ?3)
+        ORDER BY u.conversation_id`,
     );
     this.#active = new Query(
       db,
       ACTIVE,
-      `SELECT c.id conversationId, c.head, c.epoch, u.active_until until,
+      `SELECT c.id conversationId, c.head, c.epoch, a.active_until until,
         CASE WHEN c.active_until > ?2 THEN c.active_from WHEN c.notify_from > 0 THEN c.notify_from ELSE c.head + 1 END "from"
-        FROM user_conversation u JOIN conversation c ON c.n = u.conversation WHERE u.user = ?1 AND u.active_until > ?2`,
+        FROM active_conversation a JOIN user_conversation u ON u.user = a.user AND u.conversation_id = a.conversation_id
+        JOIN conversation c ON c.n = u.conversation WHERE a.user = ?1 AND a.active_until > ?2`,
     );
     this.#peer = new Query(db, { user: 'text' }, 'SELECT user FROM member WHERE conversation = ? AND user <> ? LIMIT 1');
     this.#place = new Query(
@@ -141,7 +145,7 @@ export class ViewReads {
     return { conversations: rows.slice(0, limit).map((row) => this.#conversationOf(row, userId)), hasMore: rows.length > limit };
   }
 
-  /** The user's conversations active at `now` or with events after `since`. */
+  /** The user's conversations active at `now` or with events since then. */
   recent(userId: UserId, now: number, since: number): (View & { conversation: Conversation })[] {
     return this.#recent.all(userId, now, since).map((row) => ({
       ...this.#viewOf(row, userId, now, row.userActiveUntil),

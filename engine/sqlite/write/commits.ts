@@ -39,7 +39,7 @@ export class Commits {
   carryOut(commit: Commit): CommitOutcome {
     const { conversationId, at, actorId, key, create = false, raise } = commit;
     const existing = this.#conversations.find(conversationId);
-    if (create && existing !== undefined) return { status: 'exists' };
+    if (create && existing !== undefined) return { status: 'exists', ...stateOf(existing) };
     if (!create && existing === undefined) return { status: 'notFound' };
     const conversation = existing ?? this.#conversations.blank(conversationId, at);
     const actor = actorId === undefined ? undefined : this.#conversations.member(conversation, actorId);

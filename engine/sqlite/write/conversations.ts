@@ -104,7 +104,7 @@ export class Conversations {
     this.#updateCursors = db.prepare('UPDATE member SET read_seq = ?, delivered_seq = ? WHERE conversation = ? AND user = ?');
     this.#updateRole = db.prepare('UPDATE member SET role = ? WHERE conversation = ? AND user = ?');
     this.#deleteMember = db.prepare('DELETE FROM member WHERE conversation = ? AND user = ?');
-    this.#insertUser = db.prepare('INSERT INTO user_conversation VALUES (?, ?, ?, 0)');
+    this.#insertUser = db.prepare('INSERT INTO user_conversation VALUES (?, ?, ?)');
     this.#deleteUser = db.prepare('DELETE FROM user_conversation WHERE user = ? AND conversation_id = ?');
     const store = new Query(db, { leaderTerm: 'text' }, 'SELECT leader_term leaderTerm FROM store').get();
     if (store === undefined) throw new Error('the table store is empty');

@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { ChatError, type ErrorBody } from '../../../shared/errors.ts';
+import { FORGET_ACTIVE_MS } from '../../engine.ts';
 import { Commits } from './commits.ts';
-import type { GroupReply, Job, JobReply } from './jobs.ts';
+import type { GroupReply, Job, JobArguments, JobReply } from './jobs.ts';
 import { KeyWrites } from './keys.ts';
 import { OutcomePacker, OutcomeReader } from './outcomes.ts';
 import { SessionWrites } from './sessions.ts';
@@ -13,6 +14,8 @@ export class GroupCommit {
   readonly #sessions: SessionWrites;
   readonly #keys: KeyWrites;
   readonly #recordActivation: StatementSync;
+  readonly #extendActivation: StatementSync;
+  readonly #forgetActivations: StatementSync;
   readonly #ping: StatementSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
@@ -22,9 +25,11 @@ export class GroupCommit {
     this.#commits = new Commits(db, feedDays);
     this.#sessions = new SessionWrites(db);
     this.#keys = new KeyWrites(db);
-    this.#recordActivation = db.prepare(
-      'UPDATE user_conversation SET active_until = max(active_until, ?1) WHERE user = ?2 AND conversation_id = ?3',
+    this.#recordActivation = db.prepare('INSERT INTO active_conversation VALUES (?1, ?2, ?3)');
+    this.#extendActivation = db.prepare(
+      'UPDATE active_conversation SET active_until = max(active_until, ?3) WHERE user = ?1 AND conversation_id = ?2',
     );
+    this.#forgetActivations = db.prepare('DELETE FROM active_conversation WHERE user = ? AND active_until < ?');
     this.#ping = db.prepare('UPDATE health SET pings = pings + 1');
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
@@ -109,8 +114,7 @@ export class GroupCommit {
       case 'replaceActivation':
         return this.#commits.replaceActivation(job.conversationId, job.epoch, job.before, job.after);
       case 'recordActivation':
-        for (const userId of job.userIds) this.#recordActivation.run(job.until, userId, job.conversationId);
-        return undefined;
+        return this.#record(job);
       case 'createSession':
         return this.#sessions.create(job);
       case 'rotateRefresh':
@@ -126,6 +130,15 @@ export class GroupCommit {
       case 'ping':
         this.#ping.run();
         return undefined;
+    }
+  }
+
+  #record({ conversationId, userIds, until }: JobArguments['recordActivation']): undefined {
+    for (const userId of userIds) {
+      if (Number(this.#extendActivation.run(userId, conversationId, until).changes) > 0) continue;
+      this.#recordActivation.run(userId, conversationId, until);
+      // Only what adds a row looks through those of the user: an extension comes every half hour for each conversation.
+      this.#forgetActivations.run(userId, until - FORGET_ACTIVE_MS);
     }
   }
 }
