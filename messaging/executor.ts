@@ -1,4 +1,4 @@
-import type { Commit, CommitOutcome, CommitState, ConversationLog, Facts, Wanted } from '../engine/conversation-log.ts';
+import type { Commit, CommitOutcome, CommitState, ConversationLog, Wanted } from '../engine/conversation-log.ts';
 import { type CommandFailed, type CommandOk, type CommandOp, isRepeatable } from '../shared/commands.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { ConversationId, UserId } from '../shared/primitives.ts';
@@ -252,10 +252,6 @@ function repeated({ command, eventId, at }: Asked, state: CommitState, seq: numb
 function unchanged({ command: { conversationId }, at }: Asked, state: CommitState): ExecutorOk {
   const activation = activationOfRepeat(state, at, state.head);
   return activation === undefined ? { ok: true, conversationId } : { ok: true, conversationId, activation };
-}
-
-function stateOf({ head, epoch, activation: { activeUntil, notifyFrom } }: Facts): CommitState {
-  return { head, epoch, activeUntil, notifyFrom };
 }
 
 function failed(error: ChatError): CommandFailed {
