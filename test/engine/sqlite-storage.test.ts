@@ -194,6 +194,15 @@ test('idempotency keys older than two buckets are pruned in small steps', async 
   assert.equal(keys(), 4);
 });
 
+test('a commit that was undone drops no idempotency key, whatever its time was', async (t) => {
+  const { room, engine, clock } = await openRoom(t, ['ana']);
+  await room.send('ana', 'text');
+  const undone = { ...room.sending('ana', 'text'), at: clock.now() + 9 * DAY_MS, writes: [{ write: 'leave' as const, userId: 'nobody' }] };
+  assert.equal(await room.status(undone), 'CHAT_ERR_INTERNAL');
+  await room.ok({ actorId: 'ana', frame: { text: '{}' } });
+  assert.equal(rowsOf(engine.dataDir, 'dedupe'), 1);
+});
+
 test('what was recorded of activations goes a day after it has passed', async (t) => {
   const { engine, clock } = await openRoom(t, ['ana']);
   const record = (id: string, until: number) => engine.store.recordActivation(id, ['ana'], until);

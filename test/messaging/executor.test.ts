@@ -155,7 +155,13 @@ test('a conversation with too many members is not made; to one that was made bef
 });
 
 test('a repeat of a creation answers by how the conversation stood at its turn, whatever comes behind it in the batch', async () => {
-  const executor = new Executor(new SlowLog(new MemoryConversationLog()), DEFAULT_LIMITS);
+  class SlowFirstEntry extends SlowLog {
+    override async load(...[id, wanted]: Parameters<ConversationLog['load']>): ReturnType<ConversationLog['load']> {
+      for (let turns = wanted.entries === undefined ? 0 : 20; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+      return super.load(id, wanted);
+    }
+  }
+  const executor = new Executor(new SlowFirstEntry(new MemoryConversationLog()), DEFAULT_LIMITS);
   await executor.execute([request(CREATE), request(add('bob'))]);
   const out = other({ op: 'member.remove', userId: 'bob' });
   const [again] = await executor.execute([request({ ...CREATE, actorId: 'bob' }), request(send(1)), request(out)]);
