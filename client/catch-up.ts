@@ -47,7 +47,7 @@ export class CatchUp {
     this.options.request = request;
   }
 
-  /** The connection is gone; the next sync tells anew what is missing. */
+  /** The connection is gone. The next sync says again what is missing. */
   stop(): void {
     this.options.request = undefined;
     this.generation++;
@@ -66,7 +66,7 @@ export class CatchUp {
   private async read(job: Job): Promise<void> {
     const { feed } = job;
     const { request } = this.options;
-    // A feed that is full asks again once the app has taken what waits.
+    // A full feed asks again when the app has taken what waits.
     if (request === undefined || !feed.behind || !feed.roomy) {
       this.jobs.delete(feed);
       return;

@@ -192,7 +192,7 @@ export class ChatClient {
    * accepted before stays in the storage. The `sent` and `failed` events tell the same.
    */
   sendMessage(message: OutgoingMessage): Promise<SentMessage> {
-    // A copy, and proof that it can be written, before anything is promised.
+    // Makes a copy, and proves that it can be written, before anything is promised.
     const entry = JSON.parse(JSON.stringify({ clientMessageId: this.newId(), ...message, createdAt: this.clock.now() })) as OutboxEntry;
     const sent = this.load().then(() => {
       if (this.link.state === 'closed') throw new ChatClientError('CLIENT_CLOSED', 'The client is closed');
@@ -321,7 +321,7 @@ export class ChatClient {
     this.typings.clear();
   }
 
-  /** Another user signed in on this client: what the last one left is neither shown nor sent. */
+  /** Another user signed in on this client. What the previous user left is neither shown nor sent. */
   private forgetUser(): void {
     this.feeds.clear();
     this.outbox.abandon(new ChatClientError('CLIENT_CLOSED', 'Another user has signed in'));
@@ -374,13 +374,13 @@ export class ChatClient {
   }
 
   private listenerThrew(cause: unknown, name: keyof ChatClientEvents): void {
-    // An error listener that throws has nobody left to tell; the platform reports it.
+    // Nobody is left to report an error of an error listener to, so the platform reports it.
     if (name === 'error') void Promise.reject(cause);
     else this.report(new ChatClientError('CLIENT_LISTENER', `A listener of ${name} threw`, { cause }));
   }
 }
 
-/** Its failure is told by an event as well, so an app that ignores the promise is not punished with an unhandled rejection. */
+/** An event reports the failure as well. So an app may ignore the promise without an unhandled rejection. */
 function ignorable<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -134,7 +134,7 @@ export class Connection {
     try {
       this.socket.close(code, reason);
     } catch {
-      // A socket that was never opened may refuse; it is let go all the same.
+      // A socket that was never opened may refuse to close. It is dropped all the same.
     }
     this.ended(code, reason);
   }
@@ -215,7 +215,10 @@ export class Connection {
     return waiting;
   }
 
-  /** A browser hides WebSocket pings, so silence is broken by a frame of ours; a second silence as long means a dead connection. */
+  /**
+   * A browser hides WebSocket pings, so after a silence the client sends a frame of its own. A second silence as long means a dead
+   * connection.
+   */
   private beat(heartbeatMs: number): void {
     const silence = this.clock.monotonic() - this.lastFrameAt;
     if (silence >= heartbeatMs) this.probe(heartbeatMs);
@@ -228,7 +231,7 @@ export class Connection {
     this.closed = true;
     const { socket } = this;
     socket.onopen = socket.onmessage = socket.onclose = null;
-    // Kept as a no-op: `ws` throws an error event nobody listens to.
+    // This listener does nothing. It must exist, because `ws` throws an error event without a listener.
     socket.onerror = () => {};
     this.clock.clearTimeout(this.timer);
     this.pacer?.stop();

@@ -142,7 +142,7 @@ export class Feed {
    * so anything else is an echo of a reset that was carried out.
    */
   reset(epoch: string, head: number, sent: Cursor | undefined): void {
-    // A history that is over comes back only as the answer to a cursor of the present one.
+    // An earlier epoch comes back only as the answer to a cursor of the present one.
     if (this.retired.includes(epoch) && sent?.epoch !== this.epoch) return;
     if (epoch === this.epoch && (sent === undefined || sent.epoch !== epoch || sent.seq <= head)) return;
     this.becomeMember();
@@ -159,7 +159,8 @@ export class Feed {
   }
 
   /**
-   * The user is no member any more, by the event that is named, if one is; whoever has heard of a later one has been let in again.
+   * The user is no member any more, by the event with this seq and epoch, if they are given. Does nothing if a later event is known: it let
+   * the user in again.
    * The place stays known in memory, so that a late echo of what was seen is still dropped.
    */
   removed({ seq, epoch }: { seq?: number; epoch?: string } = {}): void {
@@ -189,7 +190,7 @@ export class Feed {
     this.queue.length = 0;
   }
 
-  /** Goes on with what was waiting when the app paused. */
+  /** Goes on with the items that waited when the app paused. */
   resume(): void {
     this.drain();
   }
@@ -204,7 +205,7 @@ export class Feed {
     this.timesJoined++;
   }
 
-  /** The word of being let in again may be lost, or be overtaken by the event. */
+  /** The notice of being let in again may be lost, or come after the event. */
   private letsIn(event: ChatEvent): boolean {
     if (event.event !== 'member.added' || !Array.isArray(event.data?.members)) return false;
     if (!event.data.members.some((member) => this.options.isSelf(member?.userId))) return false;

@@ -13,7 +13,7 @@ export interface OutboxEntry {
   metadata?: Record<string, unknown>;
   /** When the app handed it over, Unix ms by the device's clock. */
   createdAt: number;
-  /** Where its event stood when it came back before an ack did. */
+  /** Where its event stands, if the event came before the ack. */
   seen?: { seq: number; epoch: string; id: string; at: number };
 }
 
@@ -66,7 +66,7 @@ interface Lane {
 const KEY_LIFE_MS = 20 * 3_600_000;
 const LOOK_AGAIN_MS = 1000;
 
-/** Permanent for the connection, not for the message: it goes out on the next one. */
+/** These errors are final for the connection, not for the message. The message goes out on the next connection. */
 const NOT_THE_MESSAGE = new Set(['CHAT_ERR_UNAUTHORIZED', 'CHAT_ERR_TOKEN_EXPIRED', 'CHAT_ERR_SESSION_REVOKED']);
 
 /**
@@ -90,7 +90,7 @@ export class Outbox {
     return [...this.lanes.values()].flatMap((lane) => lane.waiting.map((waiting) => waiting.entry));
   }
 
-  /** Takes up what an earlier run stored; their outcome is told by `onSent` and `onFailed`. */
+  /** Takes up the messages that an earlier run stored. `onSent` and `onFailed` report their outcome. */
   restore(entries: readonly OutboxEntry[]): void {
     for (const entry of entries) this.append({ entry, inFlight: false });
   }
@@ -127,7 +127,7 @@ export class Outbox {
     }
   }
 
-  /** The app waits no longer; the entries stay. */
+  /** The app no longer waits for the results; the entries stay. */
   abandon(error: ChatClientError): void {
     for (const lane of this.lanes.values()) {
       for (const waiting of lane.waiting) {
@@ -138,7 +138,7 @@ export class Outbox {
     }
   }
 
-  /** Another user signed in: these are not theirs to send. */
+  /** Another user signed in, who must not send these messages. */
   clear(): void {
     this.stop();
     this.lanes.clear();
@@ -146,9 +146,9 @@ export class Outbox {
   }
 
   /**
-   * An event of the signed-in user came. It is no ack: it is told as soon as it is in the log, and the ack only once it will stay there. So a
-   * message that waits here goes on waiting, and its repeat is acknowledged as the first would have been. Only once its key is forgotten,
-   * and a repeat would be stored anew, what was seen counts.
+   * An event of the signed-in user came. It is no ack: an event may come as soon as it is in the log, and the ack comes once it will stay
+   * there. So a message that waits here goes on waiting, and its repeat gets the ack that the first would have got. What was seen counts
+   * only when the server has forgotten the key, because then a repeat would be stored again.
    */
   recognise(event: ChatEvent): void {
     if (event.event !== 'message.created') return;
@@ -161,7 +161,7 @@ export class Outbox {
     else this.options.onChange(false);
   }
 
-  /** The log of this conversation lost events: what was seen of it may be gone. */
+  /** The log of this conversation lost events, so what was seen of it may be gone. */
   unsee(conversationId: string): void {
     for (const { entry } of this.lanes.get(conversationId)?.waiting ?? []) delete entry.seen;
   }

@@ -36,7 +36,7 @@ export class Persistence {
   private readonly options: PersistenceOptions;
   private outboxDirty = false;
   private cursorsDirty = false;
-  /** Something changed that is not to wait for the timer. */
+  /** Something changed that must not wait for the timer. */
   private soon = false;
   private timer: unknown;
   private writing: Promise<void> | undefined;
@@ -116,7 +116,7 @@ export class Persistence {
       if (!stored) this.cursorsDirty = true;
     }
     this.writing = undefined;
-    // What failed is tried again with the next change.
+    // A write that failed is tried again with the next change.
     if (!stored) return;
     if (this.outboxDirty || this.cursorsDirty) this.schedule();
   }

@@ -63,7 +63,7 @@ export class PresenceWatch {
     const wanted = chunk.filter((userId) => this.userIds.has(userId));
     if (send === undefined || wanted.length === 0) return;
     try {
-      // Who comes or goes right after the reply is told by the next frame, which must have the last word.
+      // A change right after the reply comes in the next frame, and that frame must win.
       await send('presence.watch', { userIds: wanted }, (reply) => {
         for (const one of (reply as ServerFrameOf<'ok'>).presence ?? []) this.options.onPresence(one);
       });

@@ -17,8 +17,8 @@ interface Register {
 }
 
 /**
- * How far the user has read and received. The last one wins, so only the newest per conversation is kept, one frame at a time is under way, and
- * what could not be sent goes out when the connection is live again.
+ * How far the user has read and received. The last one wins, so only the newest of each conversation is kept. One frame at a time is under
+ * way. A receipt that could not be sent goes out when the connection is live again.
  */
 export class Receipts {
   private readonly options: Retrying;

@@ -14,7 +14,7 @@ export interface SyncerOptions extends Retrying {
   feeds: Feeds;
   /** From the sync frame to sync.done, ms. */
   timeoutMs: number;
-  /** The app is in front: a silent connection is worth a look. */
+  /** The app is in front, so a silent connection should be checked. */
   isActive(): boolean;
   /** Everything missed has come, or is being read. */
   onDone(connection: Connection): void;
@@ -49,7 +49,7 @@ export class Syncer {
     this.options.clock.clearTimeout(this.timer);
   }
 
-  /** Asks a live connection for what it should have told. Does nothing while a sync runs, or just after one. */
+  /** Asks what a live connection may have missed. Does nothing while a sync runs, or just after one. */
   compare(): void {
     const { connection, running, endedAt, options } = this;
     if (connection === undefined || running || options.clock.monotonic() - endedAt < RECENT_MS) return;
@@ -82,7 +82,7 @@ export class Syncer {
       if (this.connection !== connection) return;
       feeds.synced(done.serverTime);
     } catch {
-      // Nothing is known to be missing. The next comparison, or the next connection, asks again.
+      // Nothing is known to be missing, so the next comparison or connection asks again.
     }
     if (this.connection === connection) this.ended();
   }

@@ -26,7 +26,7 @@ export class Typing {
     return true;
   }
 
-  /** A new connection knows of nothing. */
+  /** A new connection knows nothing of earlier frames. */
   clear(): void {
     this.since.clear();
   }

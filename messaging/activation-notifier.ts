@@ -10,20 +10,20 @@ const PAGE = 1000;
 /** Conversations activated at once; more wait their turn, so that a burst of inactive conversations does not flood the store. */
 const CONCURRENT = 64;
 
-/** A conversation whose members keep coming faster than they can be listed this often is given up for now. */
+/** After this many listings, each overtaken by a new member, the activation fails for now. */
 const PASSES = 5;
 
 /** An activation of one conversation: everyone in it is told to follow its topic from `activation.from`. */
 interface Pass extends PromiseWithResolvers<void> {
   activation: Activation;
   /**
-   * The store may be confirming it right now. A command that comes now is not covered: someone whom another process let in since the
-   * confirmation would be told by nobody, while the command is acknowledged.
+   * The store may be confirming it right now, so it does not cover a command that comes now. Otherwise that command would be
+   * acknowledged although nobody notifies a member whom another process let in since the confirmation.
    */
   isConfirming: boolean;
 }
 
-/** Activates conversations: tells every member before the command that activates it is answered. */
+/** Activates conversations: notifies every member before the command is acknowledged. */
 export class ActivationNotifier {
   readonly #store: Pick<ConversationStore, 'members' | 'recordActivation'>;
   readonly #executor: Pick<Executor, 'confirmActivation'>;
@@ -48,11 +48,11 @@ export class ActivationNotifier {
   }
 
   /**
-   * Resolves when every member knows and the store has it confirmed; rejects when any of that failed.
+   * Resolves when every member was notified and the store has confirmed it. Rejects when any of that failed.
    *
-   * An activation that runs already serves a later event too, until it is being confirmed: gateways subscribe before they read, so they either
-   * read that event or receive it. Not so when the command changed who is a member, or when the log has another epoch: those get a pass
-   * of their own, after the running one, shared by all that wait for it.
+   * A running activation also serves a later event, until it is being confirmed: gateways subscribe before they read, so they read that
+   * event or receive it. It does not serve a command that changed who is a member, or a log with another epoch. Those get one more pass
+   * after the running one, which all that wait share.
    */
   notify(conversationId: ConversationId, activation: Activation, options: { membersChanged: boolean }): Promise<void> {
     const running = this.#running.get(conversationId);
@@ -93,7 +93,7 @@ export class ActivationNotifier {
         current.isConfirming = true;
         const letIn = await this.#executor.confirmActivation(conversationId, { ...activation, listedThrough });
         if (letIn === 0) break;
-        // Whoever waits for this pass may have been let in, or be heard by someone who was, while the members were listed.
+        // A member may have been added while we listed members, so list and notify again.
         if (pass === PASSES) throw new ChatError('CHAT_ERR_UNAVAILABLE');
         listedThrough = letIn;
       }
@@ -118,7 +118,7 @@ export class ActivationNotifier {
       const page = await this.#store.members(conversationId, after === undefined ? { limit: PAGE } : { after, limit: PAGE });
       const userIds = page.members.map((member) => member.userId);
       if (userIds.length > 0) {
-        // Written down before it is said: a gateway that connects in between finds it in the store.
+        // Store first, then publish. A gateway that connects between the two reads it from the store.
         await this.#store.recordActivation(conversationId, userIds, activation.until);
         await Promise.all(userIds.map((userId) => this.#bus.publish(topics.user(userId), payload)));
         this.#onPage(userIds.length);
@@ -137,7 +137,7 @@ function covers(running: Activation, activation: Activation): boolean {
   return running.epoch === activation.epoch && running.from <= activation.from;
 }
 
-/** Of two epochs the one asked for later is the log's present one. */
+/** If the epochs differ, the second request has the current one: it was made later. */
 function merge(first: Activation, second: Activation): Activation {
   const until = Math.max(first.until, second.until);
   if (first.epoch !== second.epoch) return { ...second, until };

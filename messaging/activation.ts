@@ -34,8 +34,8 @@ export function activationDue({ epoch, head, notifyFrom, activeUntil }: CommitSt
 }
 
 /**
- * The activation that is due when a command changes nothing since its effect, an event up to `seq`, was there already: only if no
- * confirmed activation covers that event. Whoever made it may have died before the members were told.
+ * The activation that is due when a command changes nothing, because its effect, an event up to `seq`, was there already. It is due only
+ * if no confirmed activation covers that event: the process that appended it may have died before the members were notified.
  */
 export function activationOfRepeat({ epoch, head, notifyFrom }: CommitState, at: number, seq: number): Activation | undefined {
   if (notifyFrom === 0 || notifyFrom > seq) return undefined;

@@ -7,14 +7,14 @@ import { checkOf, describeComplaints, type SchemaCheck } from '../shared/schema-
 const CHECKS: ReadonlyMap<string, SchemaCheck> = new Map(Object.entries(COMMANDS).map(([op, schema]) => [op, checkOf(schema)]));
 
 /**
- * The command as it may be stored: a bad one in a batch harms no other, since each is checked by itself, by the schema of its op alone.
+ * The command as it may be stored. Each command of a batch is checked by itself, by the schema of its op, so a bad one harms no other.
  * Throws a `ChatError` that names the field. Changes `input`: text without a UTF-8 form is replaced.
  */
 export function checkCommand(input: unknown): Command {
   const op: unknown = (input as { op?: unknown } | null)?.op;
   const check = typeof op === 'string' ? CHECKS.get(op) : undefined;
   if (check === undefined) throw new ChatError('CHAT_ERR_BAD_REQUEST', 'op names no command');
-  // Before the schema, whose own bound on text would give a less telling error.
+  // The text is checked before the schema, because this error says more than the bound in the schema.
   const text: unknown = (input as { text?: unknown }).text;
   if (typeof text === 'string') (input as { text: string }).text = checkText(text);
   if (!check.accepts(input)) throw new ChatError('CHAT_ERR_BAD_REQUEST', describeComplaints(op as CommandOp, check.complaints(input)));
@@ -30,7 +30,7 @@ function checkContent(command: Command): Command {
   return command;
 }
 
-/** A direct conversation is the one of its pair: any other id would make a second one. */
+/** A pair has one direct conversation. Any other id would make a second one. */
 function checkCreation(command: CommandOf<'conversation.create'>): void {
   const userIds = new Set(command.members.map((member) => member.userId));
   if (userIds.size !== command.members.length) throw new ChatError('CHAT_ERR_BAD_REQUEST', 'members names a user twice');

@@ -17,7 +17,7 @@ const ANSWER_MS = 4500;
 export interface RunOptions {
   /** Called with each result as soon as it is there, and the place of its command. */
   each?: (place: number, result: CommandResult) => void;
-  /** What is not done by then, ms, is answered as a failure that may have happened: the answer must come before the caller gives up. */
+  /** After this time, ms, unfinished commands are answered with CHAT_ERR_TIMEOUT, so that the answer comes before the caller gives up. */
   withinMs?: number | undefined;
 }
 
@@ -120,7 +120,7 @@ export class CommandRunner {
       await this.#settle(result, op);
       return answer;
     } catch (error) {
-      // The event is stored, but not every member was notified. The sender must send again, and the activation will still be due.
+      // The event is stored, but not everyone was notified. The sender must send again, and then the activation is due again.
       this.#log.warn({ err: error, conversationId: result.conversationId }, 'activating a conversation failed');
       return failed(error);
     }
@@ -146,15 +146,10 @@ export class CommandRunner {
   }
 }
 
-/** Something must precede the ack. */
-function hasMoreToDo({ activation, added, removed }: ExecutorOk): boolean {
-  return activation !== undefined || added !== undefined || removed !== undefined;
-}
-
-/** Repeats of these included: an activation under way may have listed the members before the first one let someone in. */
+/** Repeats count too: an activation under way may have listed the members before the first command let someone in. */
 const WIDENING: ReadonlySet<CommandOp> = new Set(['conversation.create', 'member.add']);
 
-/** Anything that is no catalogued error is a part of the system that does not work now. */
+/** An error that is not in the catalogue means that a part of the system does not work now. */
 function failed(error: unknown): CommandFailed {
   return { ok: false, error: ChatError.from(error, 'CHAT_ERR_UNAVAILABLE').toBody() };
 }

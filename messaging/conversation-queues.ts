@@ -10,7 +10,7 @@ interface Queue<C> {
 
 /**
  * The order of work on each conversation. A commit that needs nothing loaded may go while others like it are under way. Work that loads,
- * decides and commits waits for all that came before, and what comes after waits for it: what it loads must show their effects.
+ * decides and commits waits for all earlier work, because what it loads must show the effects. All later work waits for it.
  */
 export class ConversationQueues<C> {
   readonly #start: (commits: readonly C[]) => void;

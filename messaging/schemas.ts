@@ -7,7 +7,7 @@ import { ActiveConversation, Head, INTERNAL_API, JoinRequest, JoinResult, SyncCo
 import { ConversationId, Cursor, Emoji, Epoch, Role, Text, UserId } from '../shared/primitives.ts';
 import { type JsonSchema, NamedSchemas, pascalCase } from '../shared/service/named-schemas.ts';
 
-/** Parts before what is made of them. */
+/** Parts stand before the schemas that are made of them. */
 function namedSchemas(): [string, TSchema][] {
   const named: [string, TSchema][] = [
     ['UserId', UserId],

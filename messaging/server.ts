@@ -16,7 +16,7 @@ async function start(): Promise<RunningService> {
       'messaging started apart needs REDIS_URL or REDIS_CLUSTER_URLS; `npm start` runs both services on the embedded engine',
     );
   }
-  // Before anything is opened: a missing secret must not wait for Redis to be reached.
+  // This is checked before anything is opened: a missing secret must not wait for Redis.
   serviceSecrets(config);
   const log = new DeferredLog();
   const engine = await openEngine(config, { log });

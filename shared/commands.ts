@@ -29,7 +29,7 @@ export function isRepeatable(op: CommandOp): boolean {
   return OPERATIONS[op].retry !== 'reversible';
 }
 export type CommandOf<O extends CommandOp> = Static<(typeof COMMANDS)[O]>;
-/** One thing to do to a conversation, checked and authorised by the store function that carries it out. */
+/** One thing to do to a conversation. The rule of its operation decides whether the actor may, see `messaging/rules`. */
 export type Command = { [O in CommandOp]: CommandOf<O> }[CommandOp];
 export const Command = Type.Union(Object.values<TObject>(COMMANDS));
 

@@ -24,7 +24,7 @@ export function checkMetadata(metadata: Metadata): Metadata {
   if (depthExceeds(metadata, METADATA_LEVELS)) throw new ChatError('CHAT_ERR_BAD_METADATA');
   const text = JSON.stringify(metadata);
   if (text.length > METADATA_BYTES || Buffer.byteLength(text) > METADATA_BYTES) throw new ChatError('CHAT_ERR_BAD_METADATA');
-  // JSON.stringify writes a lone surrogate as an escape, and nothing else as \ud…
+  // JSON.stringify writes only a lone surrogate as \ud…
   return text.includes('\\ud') ? (wellFormed(metadata) as Metadata) : metadata;
 }
 

@@ -1,7 +1,10 @@
 import Type, { type Static } from 'typebox';
 import { ERRORS } from './errors.ts';
 
-/** Any text: newer servers add codes, and a client made from an older document must take them. The codes known now are told beside it. */
+/**
+ * Any text is allowed: newer servers add codes, and a client made from an older document must accept them. The description lists the codes
+ * known now.
+ */
 export const ErrorCodeSchema = Type.String({
   'x-extensible-enum': Object.keys(ERRORS),
   description:

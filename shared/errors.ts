@@ -92,12 +92,12 @@ export class ChatError extends Error {
     this.retryAfterMs = options?.retryAfterMs;
   }
 
-  /** What was thrown, as a catalogued failure: itself if it is one, else `code`, with it as the cause. */
+  /** Turns what was thrown into a catalogued failure: itself if it is one, else `code`, with it as the cause. */
   static from(error: unknown, code: ErrorCode = 'CHAT_ERR_INTERNAL'): ChatError {
     return error instanceof ChatError ? error : new ChatError(code, undefined, { cause: error });
   }
 
-  /** A caller turned away, to come back after `retryMs` to twice that: spread, so that those turned away together do not come back together. */
+  /** Turns a caller away for `retryMs` to twice that. The spread keeps callers that were refused together from coming back together. */
   static overloaded(retryMs: number): ChatError {
     return new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: retryMs + Math.floor(Math.random() * retryMs) });
   }

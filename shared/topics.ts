@@ -17,7 +17,7 @@ export type UserTopicMessage =
   | {
       kind: 'removed';
       conversationId: ConversationId;
-      /** The event that put the user out: this word may be overtaken by a later one that lets it in again. */
+      /** The event that put the user out. This notice may arrive after a later one that let the user in again. */
       seq: number;
       epoch: Epoch;
     }

@@ -17,9 +17,9 @@ interface AccessTokensOptions {
 }
 
 /**
- * Short-lived tokens that name a user, a session and a device. WebCrypto verifies them off the event loop: 25 µs of the loop a token,
- * where a synchronous verifier (fast-jwt, under @fastify/jwt) takes 90, and a reconnect storm is made of tokens. A token that comes again
- * is not verified again, only its expiry, its key and its session are looked at.
+ * Short-lived tokens that name a user, a session and a device. WebCrypto verifies them off the event loop. A token takes 25 µs of the loop;
+ * a synchronous verifier (fast-jwt, under @fastify/jwt) takes 90, and a reconnect storm brings many tokens. The signature of a token that
+ * comes again is not verified again. Only its expiry, its key and its session are checked.
  */
 export class AccessTokens {
   readonly #options: AccessTokensOptions;

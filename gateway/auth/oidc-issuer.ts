@@ -4,7 +4,7 @@ import { ChatError } from '../../shared/errors.ts';
 import { UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
 
-/** Never an HMAC: whoever can read the issuer's public keys could then sign. */
+/** HMAC is never accepted: then anyone who can read the issuer's public keys could sign. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 const TIMEOUT_MS = 5000;
 /** An issuer that failed is asked again after this long, ms. */

@@ -2,7 +2,7 @@ import { ErrorEnvelope } from '../../shared/error-schemas.ts';
 import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
 import { IN_CONVERSATION } from '../../shared/operations/operation.ts';
 
-/** Of every route that is counted and answered by more than this process. */
+/** Errors of every route that is rate limited and needs another process. */
 const ALWAYS = [
   'CHAT_ERR_BAD_REQUEST',
   'CHAT_ERR_RATE_LIMITED',

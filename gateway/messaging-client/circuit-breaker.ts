@@ -5,7 +5,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 /** Tells how a call that was let through ended. */
 export interface Permit {
   succeeded(): void;
-  /** Decides a probe. While closed it counts for nothing: many calls may fail of one cause, which is told with `failure`. */
+  /** Decides a probe. It does not count while the breaker is closed: one cause may fail many calls, and `failure` reports the cause. */
   failed(): void;
 }
 

@@ -23,7 +23,7 @@ const FIRST_BACKOFF_MS = 50;
 const LAST_BACKOFF_MS = 2000;
 /** A connection that ended sooner is not replaced at once: a server that turns everyone away must not be hammered. */
 const MIN_LIFE_MS = 1000;
-/** Refusals of our token in a row at each place of the pool, after which nobody is taken to accept it. */
+/** After this many refusals in a row at each place of the pool, no service is taken to accept our token. */
 const REFUSALS = 5;
 
 /** Keeps one place of the pool filled: connects, warms, replaces when old, and connects again when lost. */
@@ -51,7 +51,7 @@ class Slot {
     return this.#current;
   }
 
-  /** Whoever answers at this place refuses our token. */
+  /** The service at this place refuses our token. */
   get refused(): boolean {
     return this.#current === undefined && this.#refusals >= REFUSALS;
   }
@@ -97,7 +97,7 @@ class Slot {
       const { status, date } = await connection.send('GET', PING_PATH, null, this.#options.connectTimeoutMs);
       if (status === 401) this.refuse(connection, date);
     } catch {
-      // A connection that is lost tells so itself.
+      // A lost connection reports that itself.
     } finally {
       this.#verifying = false;
     }
@@ -131,7 +131,7 @@ class Slot {
   }
 
   #ended(connection: MessagingConnection, reason: EndReason): void {
-    // One that is still being made fails in fill().
+    // A connection that is still being made fails in fill().
     if (this.#current !== connection || this.#closed) return;
     if (reason === 'lost') {
       this.#options.log.warn('a connection to messaging was lost');

@@ -60,7 +60,7 @@ export class MessagingConnection {
       } as object,
     });
     this.#client.on('disconnect', (_origin, _targets, error) => {
-      // undici says of no error but this one that the peer asked us to go; a test pins it.
+      // Only this error of undici says that the peer asked us to go. A test pins it.
       this.#goaway = error.message.includes('GOAWAY');
       this.#end(this.#goaway ? 'goaway' : 'lost');
     });
@@ -77,7 +77,7 @@ export class MessagingConnection {
   async open(timeoutMs: number): Promise<Answer> {
     const answer = await this.send('GET', PING_PATH, null, timeoutMs);
     this.#heard();
-    // Also finds a peer that is gone without a word while no call is made.
+    // Pings also find a peer that vanished while no call is made.
     this.#watch = setInterval(() => {
       if (performance.now() - this.#heardAt <= 2.5 * this.#pingMs) return;
       this.#end('lost');

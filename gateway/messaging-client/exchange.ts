@@ -45,7 +45,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#started = true;
     this.#controller = controller;
-    // Given up while it waited for a free stream: undici must not open one now.
+    // The call was given up while it waited for a free stream, so undici must not open one now.
     if (this.#settled) controller.abort(new Error('given up'));
   }
 
@@ -55,7 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
-    // Only a refusal makes anybody ask for it.
+    // The date is needed only when the token was refused.
     if (status === 401) this.#date = headers['date'] as string | undefined;
     if (this.#onPart !== undefined && String(headers['content-type']).startsWith(PARTS_TYPE)) this.#decoder = new StringDecoder('utf8');
   }
@@ -105,7 +105,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #neverBegun(error: Error & { http2ErrorCode?: number }): boolean {
     if (!this.#started) return true;
     if (error.http2ErrorCode === constants.NGHTTP2_REFUSED_STREAM) return true;
-    // undici resends by itself what a GOAWAY refused; here it could not, for want of a new connection.
+    // undici itself resends what a GOAWAY refused. Here it could not, because it got no new connection.
     return error instanceof ConnectFailed && this.#refusedByGoaway();
   }
 }

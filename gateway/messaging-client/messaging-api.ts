@@ -2,7 +2,7 @@ import type { Command, CommandOk } from '../../shared/commands.ts';
 import type { ActiveConversation, InternalApi, InternalCall, SyncConversation, UserSync } from '../../shared/internal.ts';
 import type { UserId } from '../../shared/primitives.ts';
 
-/** Calls made as they are; those about one user of many are gathered. */
+/** Calls that are not gathered. Reads that many users ask for at once have methods of their own. */
 export type PlainCall = Exclude<InternalCall, 'active' | 'sync'>;
 
 /** What the gateway needs of the messaging service. Every method rejects with `ChatError`. */

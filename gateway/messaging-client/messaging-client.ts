@@ -113,7 +113,7 @@ export class MessagingClient implements MessagingApi {
       openMs: BREAKER_OPEN_MS,
       clock,
       onOpen: (again) => {
-        // That it cannot be reached at all, the pool has told already.
+        // The pool has already logged that messaging is unreachable.
         if (!again && this.#pool.reachable) log.warn('messaging leaves calls unanswered: failing them at once until it answers again');
         this.#pool.callOffWaiting(this.#unavailable());
       },
@@ -226,7 +226,7 @@ export class MessagingClient implements MessagingApi {
     onPart?: (line: string) => void,
   ): Promise<Answer> {
     if (this.#inFlight >= this.#callLimit) throw new ChatError('CHAT_ERR_OVERLOADED', undefined, { retryAfterMs: BREAKER_OPEN_MS });
-    // With nothing to probe on, waiting for a connection would only make the caller wait.
+    // There is no connection to probe on, so waiting for one would only delay the caller.
     if ((this.#breaker.state !== 'closed' || this.#pool.refused) && this.#pool.open === 0) throw this.#unavailable();
     const permit = this.#breaker.enter();
     if (permit === undefined) throw this.#unavailable();
@@ -305,7 +305,7 @@ function parse({ status, body }: Answer): unknown {
   }
   if (status === 200) return parsed;
   const error = (parsed as { error?: ErrorBody }).error;
-  // A token or path that messaging does not know is our trouble, not a fault of the user on whose behalf we call.
+  // If messaging does not know a token or a path, the fault is ours and not that of the user.
   if (error === undefined || OURS.has(error.code))
     throw new ChatError('CHAT_ERR_UNAVAILABLE', undefined, { cause: new Error(`messaging answered ${status}`) });
   throw ChatError.fromBody(error);

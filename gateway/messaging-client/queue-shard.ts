@@ -6,7 +6,9 @@ import { CallFailure } from './call-failure.ts';
 const BATCH_CHARS = 1_048_576;
 /** A call that has not been answered for this long does not hold up the conversations that are not in it, ms. */
 const OVERTAKE_MS = 10;
-/** Calls that others have overtaken, at once. They are few while only one part of the store is slow; more mean that all is, and then large batches are the remedy. */
+/**
+ * Overtaken calls at once. While one part of the store is slow they are few. More mean that all of it is slow, and then large batches help.
+ */
 const OVERTAKEN_MAX = 24;
 
 /** A command that waits for its result. */
@@ -48,8 +50,9 @@ interface Held {
 }
 
 /**
- * Sends commands, one call after the other: while one is in flight the next ones collect. A call of which some commands take longer than
- * others, such as those for a Redis server that is silent, is overtaken by the next; but no command overtakes another of its conversation.
+ * Sends commands, one call after the other: while one is in flight the next ones collect. Some commands of a call may take longer than
+ * others, such as those for a Redis server that is silent. Then the next call overtakes it, but no command overtakes another of its
+ * conversation.
  */
 export class QueueShard {
   readonly #send: SendBatch;
@@ -90,7 +93,7 @@ export class QueueShard {
   #schedule(): void {
     if (this.#scheduled || this.#current !== undefined) return;
     this.#scheduled = true;
-    // At the end of this turn: what other sockets of the same turn bring goes along, and an idle system waits for no timer.
+    // The flush runs at the end of this turn. So commands from other sockets of the turn join, and an idle system waits for no timer.
     setImmediate(() => this.#flush());
   }
 
@@ -109,7 +112,7 @@ export class QueueShard {
       if (this.#current === call) this.#current = undefined;
       this.#overtaken.delete(call);
       if (this.#current?.late) this.#overtake(this.#current);
-      // Answers come in a turn of their own: commands read from sockets in the same turn still join.
+      // Commands that sockets bring in the turn of the answer still join the next call.
       this.#schedule();
     });
   }
@@ -192,7 +195,7 @@ export class QueueShard {
   }
 }
 
-/** A mixed batch that broke off: what may be repeated is, alone; the rest must be decided by its sender. */
+/** Whether the repeatable commands of a mixed batch that broke off are sent again. Its senders decide about the others. */
 function mayRepeatPart(failure: ChatError, repeatable: boolean): boolean {
   return !repeatable && failure instanceof CallFailure && failure.outcome === 'unknown' && failure.code !== 'CHAT_ERR_TIMEOUT';
 }

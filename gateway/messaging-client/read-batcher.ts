@@ -1,6 +1,6 @@
 import { ChatError, type ErrorBody } from '../../shared/errors.ts';
 
-/** The share of one question in the answer to a call: what was asked, or why there is none. */
+/** The share of one question in the answer to a call: the answer, or the error. */
 export type Share<A> = A & { error?: ErrorBody };
 
 interface Waiting<Q, A> {
@@ -20,11 +20,14 @@ export interface ReadBatcherOptions<Q, A> {
   /** Questions that may wait, and their weight together. */
   queue: number;
   queueWeight: number;
-  /** How long a question may wait for its call, ms: whoever asked has given up by then. */
+  /** How long a question may wait for its call, ms. After that its caller has given up. */
   waitMs: number;
   /** What a question takes of memory and of a call, in a unit of the caller's. */
   weigh: (question: Q) => number;
-  /** Asks messaging: a share for each question, in order, or for fewer when the answer grew too large or took too long; then the rest is asked again. */
+  /**
+   * Asks messaging: a share for each question, in order, or for fewer when the answer grew too large or took too long; then the rest is
+   * asked again.
+   */
   send: (questions: Q[]) => Promise<Share<A>[]>;
 }
 
@@ -105,13 +108,13 @@ export class ReadBatcher<Q, A> {
         if (share.error === undefined) waiting[i]?.resolve(share);
         else waiting[i]?.reject(ChatError.fromBody(share.error));
       }
-      // Most of these came before those that wait now.
+      // Most of these questions came before those that wait now.
       const left = waiting.slice(shares.length);
       this.#queue.unshift(...left);
       for (const { weight } of left) this.#weight += weight;
     } catch (error) {
       const failure = ChatError.from(error);
-      // A call refused for good may be refused for one question; the others shall not pay for it.
+      // One question may be why the call was refused for good. The others must not pay for it.
       if (!failure.temporary && waiting.length > 1) for (const one of waiting) await this.#deliver([one]);
       else for (const { reject } of waiting) reject(failure);
     }

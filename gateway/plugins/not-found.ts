@@ -18,7 +18,7 @@ async function notFound(app: FastifyInstance, options: { routes: ReadonlyMap<str
       reply.header('allow', allow);
       throw new ChatError('CHAT_ERR_METHOD_NOT_ALLOWED');
     };
-    // Before the body is read: a method that does not exist is not a matter of its body.
+    // This runs before the body is read, because an unknown method is refused whatever the body is.
     app.route({ method: missing, url, schema: { hide: true }, preParsing: refuse, handler: refuse });
   }
 }

@@ -5,7 +5,7 @@ import { ChatError } from '../../shared/errors.ts';
 import type { Clock } from '../../shared/service/clock.ts';
 import { RateWindowStore } from '../http/rate-window-store.ts';
 
-/** Callers remembered at once; beyond it the one quiet for longest is forgotten. */
+/** Callers remembered at once. Beyond that, the caller that was quiet for longest is forgotten. */
 const CALLERS = 50_000;
 
 interface RateOptions {

@@ -29,7 +29,7 @@ async function realtime(app: FastifyInstance, { config, engine, messaging, clock
   app.decorate('hub', hub);
   app.addHook('onReady', async () => hub.start());
   app.drain.add('connections', () => hub.drain(config.DRAIN_SECONDS * 1000));
-  // Nothing works here then, and other gateways may be accepted: their clocks may be right.
+  // Without messaging nothing works here. Other gateways may be accepted, because their clocks may be right.
   messaging.onRefusal?.((refused) => {
     if (refused) app.log.error('messaging does not accept this gateway: its clients are sent to others until it does');
     else app.log.info('messaging accepts this gateway again');

@@ -14,7 +14,10 @@ const fromText = new Ajv({
   coerceTypes: true,
 });
 
-/** Bodies are taken exactly as they come, and checked like frames; of paths, queries and headers, which are text, numbers and booleans are read. */
+/**
+ * Bodies are taken exactly as they come, and checked like frames. Paths, queries and headers are text, so numbers and booleans are read
+ * from it.
+ */
 async function validation(app: FastifyInstance): Promise<void> {
   app.setValidatorCompiler(({ schema, httpPart }) =>
     httpPart === 'body' ? bodyCheck(schema as TSchema) : fromText.compile(schema as object),

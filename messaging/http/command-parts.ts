@@ -5,8 +5,8 @@ import type { CommandResult } from '../../shared/commands.ts';
 const TOGETHER_MS = 2;
 
 /**
- * The answer to a batch of which some commands take longer than others: results that are there go out, each with the place of its command, as
- * lines of JSON. Where all come together, which is nearly always, there is nothing to divide, and no stream is made.
+ * The answer to a batch in parts, for when some commands take longer than others. Results that are ready go out as lines of JSON, each
+ * with the place of its command. Nearly always all results come together; then nothing is divided, and no stream is made.
  */
 export class CommandParts {
   /** Resolves with the text of the answer once it is known that it must be divided. */

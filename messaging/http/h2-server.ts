@@ -10,7 +10,7 @@ const MAX_SESSION_MEMORY_MB = 64;
 /** A large batch comes in one go, without waiting for window updates. */
 const WINDOW_BYTES = 4 * 1_048_576;
 const MAX_HEADER_LIST_BYTES = 16_384;
-/** A gateway that vanished without a word does not answer pings. (Its own would not count: node's idle timer ignores them.) */
+/** A gateway that vanished does not answer our pings. (Its own pings would not count: the idle timer of node ignores them.) */
 const PULSE = { everyMs: 60_000, answerMs: 15_000 };
 
 export function createH2Server(handler: Handler, pulse = PULSE): Http2Server {
@@ -52,7 +52,7 @@ export class Http2Sessions {
   constructor(server: Http2Server) {
     server.on('session', (session) => {
       this.#open.add(session);
-      // A gateway killed in mid-call is no event here: its session closes, and that is all there is to do.
+      // When a gateway is killed in the middle of a call, its session closes. Nothing else has to be done.
       session.on('error', () => {});
       session.on('close', () => this.#open.delete(session));
     });

@@ -12,7 +12,7 @@ interface RouteDefinition<C extends InternalCall> {
   description: string;
   /** How many commands the call counts for; one when left out. With `itself` the handler calls `limitConcurrency` itself. */
   weight?: ((request: InternalApi[C]['request']) => number) | 'itself';
-  /** Other than the compiled schemas: for calls that check or write their bodies themselves. */
+  /** Replaces the compiled schemas, for calls that check or write their bodies themselves. */
   compilers?: Pick<RouteShorthandOptions, 'validatorCompiler' | 'serializerCompiler'>;
   /** The answer, or its text in parts. */
   handle: (request: InternalApi[C]['request'], http: Http) => Promise<InternalApi[C]['response'] | Readable>;

@@ -11,7 +11,7 @@ export function trimSync(conversations: SyncConversation[]): SyncConversation[] 
   });
 }
 
-/** Joins whose events no longer fit give none, though there are some up to `head`: the client pages them. */
+/** Joins whose events no longer fit give none, although there are some up to `head`. The client pages them. */
 export function trimJoins(joins: JoinResult[]): JoinResult[] {
   return trim(joins, (join) => {
     join.events = [];

@@ -7,8 +7,8 @@ import { ChatError } from '../../shared/errors.ts';
 const RETRY_MS = 200;
 
 /**
- * Bounds what is carried out at once; over it callers are told to slow down instead of waiting in line. Counted around the work itself:
- * what a caller has given up on still occupies the store.
+ * Bounds the work that is carried out at once. Over the bound callers are told to slow down, instead of waiting in line. The count
+ * follows the work itself, because work that its caller gave up still occupies the store.
  */
 async function overload(app: FastifyInstance, { limit }: { limit: number }): Promise<void> {
   let inFlight = 0;
@@ -21,7 +21,7 @@ async function overload(app: FastifyInstance, { limit }: { limit: number }): Pro
     },
   });
   app.decorate('limitConcurrency', async <T>(commands: number, work: () => Promise<T>): Promise<T> => {
-    // A batch larger than the limit must pass when it is alone, or it never would.
+    // A batch larger than the limit must pass when it is alone, because otherwise it never would.
     if (inFlight > 0 && inFlight + commands > limit) {
       throw ChatError.overloaded(RETRY_MS);
     }

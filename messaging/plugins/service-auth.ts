@@ -26,7 +26,7 @@ async function serviceAuth(app: FastifyInstance, { secrets, clock }: ServiceAuth
     extractToken: ({ headers }: FastifyRequest) => bearerToken(headers.authorization ?? ''),
   };
   await app.register(jwt, {
-    // A token names the secret it was signed with; of a name that is not ours there is nothing to check.
+    // A token names the secret it was signed with. If the name is not ours, nothing is left to check.
     secret: async (_request: FastifyRequest, token: TokenOrHeader) => {
       const { kid } = 'header' in token ? token.header : token;
       const secret = byKeyId.get(kid ?? '');
@@ -36,8 +36,8 @@ async function serviceAuth(app: FastifyInstance, { secrets, clock }: ServiceAuth
     decode: { complete: true },
     verify: checks,
   });
-  // A gateway shows the same token at every call for half a minute: once it was found good, only the time is looked at. With the skew, or
-  // every call of a gateway whose clock differs by a second would be verified.
+  // A gateway shows the same token at every call for half a minute. Once it was found good, only its time is compared. The comparison
+  // allows for the skew, or every call of a gateway whose clock differs by a second would be verified.
   const good = new Map<string, { from: number; until: number }>();
   app.decorate('requireServiceToken', async (request: FastifyRequest) => {
     const now = clock.now();

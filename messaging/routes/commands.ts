@@ -5,10 +5,10 @@ import { CommandParts } from '../http/command-parts.ts';
 import { internalRoute, type SchemaReferences } from '../http/internal-route.ts';
 
 const MAX_COMMANDS = 1000;
-/** Of the time that a caller waits, what an answer may take: the rest is for its way. */
+/** The share of the caller's time that an answer may take. The rest is for the network. */
 const SHARE = 0.9;
 
-/** Only the envelope: the runner checks each command by itself, so that a bad one fails alone and not the batch. */
+/** Checks only the envelope. The runner checks each command by itself, so that a bad one fails alone and not the batch. */
 function checkEnvelope(body: unknown): { value: unknown } | { error: Error } {
   const commands: unknown = (body as { commands?: unknown } | null)?.commands;
   if (Array.isArray(commands) && commands.length >= 1 && commands.length <= MAX_COMMANDS) return { value: body };

@@ -8,11 +8,14 @@ import { internalRoute, type SchemaReferences } from '../http/internal-route.ts'
 import { readShares } from '../http/read-shares.ts';
 import { RESPONSE_CHARS, totalChars, trimJoins, trimRange, trimSync } from '../http/response-size.ts';
 
-/** Users whose misses are read at once: a part of a call, since what does not fit into the answer is read for nothing. */
+/**
+ * Users whose missed events are read at once. It is only a part of a call, because events that do not fit into the answer are read for
+ * nothing.
+ */
 const SIDE_BY_SIDE = 10;
-/** A call that took this long answers what it has, ms: one shard that is out of reach must not make the others' users time out. */
+/** After this time, ms, a call answers what it has. One shard that is out of reach must not make the users of the others time out. */
 const PATIENCE_MS = 1000;
-/** What a conversation takes in an answer beside its events, about. */
+/** About how much a conversation takes in an answer beside its events. */
 const CONVERSATION_CHARS = 400;
 
 /** What a gateway asks for its connections: where to listen, what was missed, what is missing. */

@@ -15,7 +15,7 @@ export const messageEdit = operation('message.edit', {
   input: { seq: Seq, text: Text, metadata: Type.Optional(Metadata) },
   events: [messageEdited],
   errors: [...IN_CONVERSATION, ...CONTENT, 'CHAT_ERR_NOT_DURABLE', 'CHAT_ERR_MESSAGE_NOT_FOUND', 'CHAT_ERR_NOT_YOUR_MESSAGE'],
-  // A later edit may have come between.
+  // Another edit may have come in between.
   retry: 'reversible',
   frame: { description: 'Change your own message.' },
   rest: {

@@ -8,7 +8,10 @@ export interface AdminServerOptions {
   port: number;
   /** Why this process should get no work now, one line a reason; empty when it can serve. A rejection counts as a reason. */
   readiness: () => Promise<string[]>;
-  /** Whether the store takes writes now. Without writes a process can serve reads, so this is shown beside its readiness, not as a part of it. */
+  /**
+   * Whether the store takes writes now. Without writes a process can serve reads, so this is shown beside its readiness, not as a part of
+   * it.
+   */
   takesWrites?: () => Promise<boolean>;
   /** Metrics of the process; prom-client's `Registry` fits. */
   metrics: { readonly contentType: string; metrics(): Promise<string> };
@@ -49,7 +52,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     url: `http://${host}:${port}`,
     close: () =>
       new Promise((resolve) => {
-        // A connection on which a check is under way becomes idle after it, and a balancer that goes on asking would keep it for good.
+        // A connection with a check under way becomes idle only after it. A balancer that goes on asking would keep it open for good.
         const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
         server.close(() => {
           clearInterval(sweep);

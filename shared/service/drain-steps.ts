@@ -14,7 +14,7 @@ export class DrainSteps {
     return this.#active;
   }
 
-  /** The service closes: also without a drain, as after an error that nobody handled, it gets no more work. */
+  /** The service closes and gets no more work, even without a drain, as after an error that nobody handled. */
   markActive(): void {
     this.#active = true;
   }

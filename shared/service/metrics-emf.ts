@@ -12,7 +12,7 @@ export type EmfMetric =
   | 'RejectedUpgrades'
   | 'StoreErrors';
 
-/** What a service reports: gauges as they are now, counters as totals since its start (a line carries the difference). */
+/** What a service reports. Gauges are as they are now. Counters are totals since the start, and a line carries the difference. */
 export interface EmfReading {
   gauges?: Partial<Record<EmfMetric, number>>;
   counters?: Partial<Record<EmfMetric, number>>;

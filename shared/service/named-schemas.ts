@@ -57,7 +57,7 @@ export class NamedSchemas {
   }
 }
 
-/** A place may describe a schema in its own words, so that is no part of what it is. */
+/** A place may describe a schema in its own words, so the description does not count. */
 function identity({ description: _description, ...schema }: JsonSchema): string {
   return JSON.stringify(schema);
 }

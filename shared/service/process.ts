@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace';
 
-/** Beyond the drain window: how long closing may take before the process is ended, ms. */
+/** How long closing may take beyond the drain window before the process is ended, ms. */
 const CLOSE_SLACK_MS = 15_000;
 
 /** The log of a process; pino's fits. */

@@ -34,7 +34,7 @@ export class Readiness {
       if (this.#failing.delete(name)) log.info(`${name} answers again`);
       return undefined;
     } catch (error) {
-      // Balancers ask all the time: only the change is news.
+      // Balancers ask all the time, so only a change is logged.
       if (!this.#failing.has(name)) log.warn(`not ready, ${name} does not answer: ${(error as Error).message}`);
       this.#failing.add(name);
       return `${name}: ${error instanceof ChatError ? error.message : 'no answer'}`;

@@ -18,7 +18,7 @@ const DETAILS: Record<string, string> = {
   FST_ERR_BAD_URL: 'The path is not valid percent-encoded UTF-8',
 };
 
-/** The catalogued error of a failure. What is no fault of the caller becomes CHAT_ERR_INTERNAL, without its details. */
+/** The catalogued error of a failure. A failure that is not the fault of the caller becomes CHAT_ERR_INTERNAL, without its details. */
 export function catalogued(failure: RequestFailure | ChatError, details: Readonly<Record<string, string>> = {}): ChatError {
   if (failure instanceof ChatError) return failure;
   const { code = '', statusCode = 500 } = failure;

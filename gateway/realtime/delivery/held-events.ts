@@ -1,7 +1,7 @@
 import type { Position } from '../../../shared/event-text.ts';
 import type { Epoch } from '../../../shared/primitives.ts';
 
-/** More are dropped, and read from the log later. */
+/** Events beyond this are dropped, and read from the log later. */
 const HELD_MAX = 1000;
 
 /** An event as its payload. */

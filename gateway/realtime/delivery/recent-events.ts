@@ -3,11 +3,11 @@ import type { UserId } from '../../../shared/primitives.ts';
 export interface RecentEvent {
   seq: number;
   frame: Buffer;
-  /** The user whom this event put out of the conversation. */
+  /** The user whom this event removed from the conversation. */
   removed: UserId | undefined;
 }
 
-/** Beyond this the older half is dropped. Whoever needs it reads the log. */
+/** Beyond this the older half is dropped. A connection that needs it reads the log. */
 const RECENT_MAX = 1000;
 
 /** A contiguous run of the newest events of one topic, kept while connections are joining it. */

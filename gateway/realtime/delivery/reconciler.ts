@@ -54,7 +54,7 @@ export class Reconciler {
       this.#again = false;
       await this.#look([...this.#users.values()]);
     } while (this.#again);
-    // In the same turn as the last check of `again`: a later call starts a new pass.
+    // This runs in the same turn as the last check of `again`, so a later call starts a new pass.
     this.#running = undefined;
   }
 

@@ -62,7 +62,7 @@ export class TopicJoiner {
     for (const connection of connections) {
       if (connection.syncState === 'synced') synced.push(connection);
       else if (connection.syncState === 'syncing') {
-        // Only the first: the later ones start later.
+        // Only the first notice counts, because later ones start later.
         connection.noticesDuringSync ??= new Map();
         if (!connection.noticesDuringSync.has(notice.conversationId)) connection.noticesDuringSync.set(notice.conversationId, notice);
       }
@@ -93,7 +93,7 @@ export class TopicJoiner {
   #open(connection: Connection, conversationId: ConversationId, { place, origin }: Start, until: number): void {
     if (connection.closing) return;
     if ((connection.topics?.size ?? 0) >= this.#topicsPerConnection) {
-      // It follows too much already. Better one quiet chat than none; it goes on from here when there is room.
+      // It follows too many topics. This conversation stays quiet, and goes on from here when there is room.
       connection.remember(conversationId, { place, origin });
       return;
     }
@@ -148,7 +148,7 @@ export class TopicJoiner {
         return;
       }
       await sleep(CALL_AGAIN_MS * Math.random(), { ref: false });
-      // One question may be what failed the call; the others must not pay for it.
+      // One question may have failed the whole call. The others must not pay for it, so the call is split.
       if (questions.length === 1) return this.#call(questions, attempt + 1);
       const half = Math.ceil(questions.length / 2);
       await Promise.all([this.#call(questions.slice(0, half)), this.#call(questions.slice(half))]);
@@ -216,21 +216,23 @@ function startOf(connection: Connection, { conversationId, epoch, from }: Activa
   const noticed = { epoch, seq: from - 1 };
   const given = connection.places?.get(conversationId);
   if (given === undefined) return { place: noticed, origin: 'noticed' };
-  // The user was put out, and let in again by a later event: what happened in between is history.
+  // The user was removed, and let in again by a later event. The client reads what happened in between as history.
   if (given.origin === 'given' && given.place.epoch === epoch && given.place.seq < noticed.seq)
     return { place: noticed, origin: 'skipped' };
   return given;
 }
 
-/** Those whose topics the bus delivers: subscribed first, read second. A topic that cannot be subscribed closes its connections itself. */
+/**
+ * The questions whose topics the bus delivers: subscribe first, then read. A topic that cannot be subscribed closes its connections itself.
+ */
 async function subscribedOf(questions: readonly Question[]): Promise<Question[]> {
   const subscribed = await Promise.allSettled(questions.map(({ topic }) => topic.subscribed));
   return questions.filter((_, i) => subscribed[i]?.status === 'fulfilled');
 }
 
 /**
- * Whether earlier events may lie between what the client has and the place it starts from. A notice says where it starts, but an earlier
- * one may be lost, or the user may have been put out before, unheard.
+ * Whether earlier events may lie between what the client has and the place it starts from. A notice says where it starts. But an earlier
+ * notice may be lost, or the connection may not have heard of an earlier removal.
  */
 function mayHaveMissed({ origin, place, connection }: Join, activeFrom: number, events: readonly string[]): boolean {
   if (origin === 'given' || place === undefined) return false;

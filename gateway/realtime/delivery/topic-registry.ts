@@ -20,9 +20,9 @@ export class TopicRegistry {
   readonly #repair: TopicRepair;
   readonly #metrics: RealtimeMetrics;
   readonly #context: TopicContext;
-  /** Lets connections in that a topic cannot take as they are; set once by the composition. */
+  /** Lets in connections that a topic cannot take as they are. Set once by the composition. */
   rejoin: TopicContext['rejoin'] = () => {};
-  /** Called when a log event put out connections of a user. */
+  /** Called when a log event removed the user of these connections. */
   onRemoved: TopicContext['onRemoved'] = () => {};
 
   constructor(options: {

@@ -44,7 +44,7 @@ export class TopicRepair {
         try {
           topic.repairAgain = false;
           const hasMore = await this.#readOn(topic);
-          // Checked in the turn that ends the repair: a request that came after the answer would be forgotten.
+          // This is checked in the turn that ends the repair. Otherwise a request that comes after the answer would be lost.
           if (!hasMore && !topic.repairAgain) return;
           wait = RETRY_MIN_MS;
         } catch (error) {
@@ -77,7 +77,7 @@ export class TopicRepair {
     if (topic.isBehind(range.head) || topic.repairAgain) return true;
     if (!topic.hasHeld) return false;
     if (range.events.length > 0) return true;
-    // What is held was published after it was stored, so a log without it has lost it: whatever comes next will tell under which epoch.
+    // Events are stored before they are published. So a log without the held events has lost them; the next event will name the epoch.
     topic.forgetHeld();
     return false;
   }

@@ -10,11 +10,11 @@ import type { Join } from './topic-join.ts';
 /** What a topic needs of the registry that holds it; one object per process. */
 export interface TopicContext {
   scheduler: FlushScheduler;
-  /** The topic's log must be read from its position on, or goes by another epoch. */
+  /** The log must be read from the topic's position on, or it has another epoch. */
   repair(topic: ConversationTopic): void;
   /** The answer that was to let this connection in does not fit the topic any more: ask again from `join.place`. */
   rejoin(topic: ConversationTopic, join: Join): void;
-  /** An event put these connections of one user out. `place` is that event, the last they were given. */
+  /** An event removed the user of these connections. `place` is that event, the last that they were given. */
   onRemoved(topic: ConversationTopic, connections: readonly Connection[], place: Position): void;
   /** No connection follows it any more. */
   onEmpty(topic: ConversationTopic): void;
@@ -40,7 +40,7 @@ const TYPING = 't'.charCodeAt(0);
  * A conversation as this gateway follows it.
  *
  * The rule of delivery: the topic has one position (epoch, seq), and every live connection was given exactly the events up to it. The bus
- * loses, doubles and reorders. So only the next event moves the position; an older one is dropped, a later one held until the log has
+ * loses, doubles and reorders. So only the next event moves the position. An older event is dropped. A later one is held until the log has
  * filled the gap. A connection becomes live only when its own place, the last event it was given, equals the position:
  *
  * - its place is the position: it is live;
@@ -89,7 +89,7 @@ export class ConversationTopic implements Flushable {
     return this.isLive(connection) || this.#joins?.has(connection) === true;
   }
 
-  /** It was let in, and is given what comes. */
+  /** It was let in, and is given every event that comes. */
   isLive(connection: Connection): boolean {
     return this.#live.has(connection) || this.#ahead?.has(connection) === true;
   }
@@ -118,7 +118,7 @@ export class ConversationTopic implements Flushable {
       return;
     }
     if (this.#position === undefined) {
-      // What does not fit is read from the log once the position is known.
+      // Payloads that find no room are read from the log once the position is known.
       if (!this.#held.add(at, payload)) this.repairAgain = true;
       return;
     }
@@ -184,7 +184,7 @@ export class ConversationTopic implements Flushable {
   }
 
   #ephemeral(payload: Buffer): void {
-    // Order against log events matters to a reader (a receipt names a seq), so those go first.
+    // A receipt names a seq, so the log events must go first.
     this.flush();
     const frame = textFrame(payload);
     const skipBackground = payload[EPHEMERAL_KIND_AT] === TYPING;
@@ -238,7 +238,7 @@ export class ConversationTopic implements Flushable {
     const position = this.#position;
     if (position === undefined || (this.#isUnused && isAheadOf(place, position))) {
       this.#startAt(place);
-      // Of two epochs only the log knows which came later: the answer may be older than what this topic has read.
+      // Only the log knows which of two epochs came later. The answer may be older than what this topic has read.
       if (position !== undefined && position.epoch !== place.epoch) this.#context.repair(this);
     }
     const { epoch, seq } = this.#position as Position;
@@ -281,7 +281,7 @@ export class ConversationTopic implements Flushable {
   }
 
   #goLive(connection: Connection, place: Position | undefined): void {
-    // What was gathered so far, the newcomer has already.
+    // The newcomer already has the events that were gathered so far.
     this.flush();
     this.#ahead?.delete(connection);
     this.#joins?.delete(connection);
@@ -307,7 +307,7 @@ export class ConversationTopic implements Flushable {
     if (this.repairAgain) this.#context.repair(this);
     if (this.#held.isEmpty) return;
     const { before, isForeign } = this.#held.takeUpTo(place);
-    // Others join with answers that are older than this one; what they lack may have come already.
+    // Other connections join with older answers. The events that they lack may be held here already.
     this.#recent.startWith(
       before.map(({ seq, payload }) => ({ seq, frame: textFrame(payload), removed: removedUser(payload) })),
       place.seq,
@@ -330,7 +330,7 @@ export class ConversationTopic implements Flushable {
     }
   }
 
-  /** The log has another history than this topic thought. Everyone must be let in anew, for the new one may not have them as members. */
+  /** The log has another history than this topic followed. Everyone must be let in again, because they may be no members in the new one. */
   reset(epoch: Epoch, head: number): void {
     this.flush();
     const joins = [...this.#live, ...(this.#ahead?.keys() ?? [])].map((connection) => this.join(connection, this.placeOf(connection)));

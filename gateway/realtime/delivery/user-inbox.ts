@@ -41,7 +41,10 @@ export class UserInbox {
     bus.unsubscribe(topicNames.user(userId)).catch((error) => log.warn({ err: error }, 'unsubscribe failed'));
   }
 
-  /** Nobody hears of a revocation between the check at the upgrade and the subscription, so the session is checked again after it. */
+  /**
+   * A revocation between the check at the upgrade and the subscription is not heard. So the session is checked again after the
+   * subscription.
+   */
   recheckSession(connection: Connection, user: LocalUser): void {
     const { sessions, clock, log } = this.#options;
     user.subscribed
@@ -80,7 +83,7 @@ export class UserInbox {
     try {
       ({ conversation } = await this.#options.messaging.call('conversation', { userId: user.userId, conversationId }));
     } catch (error) {
-      // A final refusal: the user was removed again before the read.
+      // The refusal is final: the user was removed again before the read.
       if (!(error instanceof ChatError) || !error.temporary) return;
     }
     const frame = {

@@ -55,7 +55,7 @@ export class FrameReader {
     connection.heard();
     const frame = isBinary ? undefined : parse(data);
     if (frame === undefined) {
-      // Whatever sends this does not speak the protocol; guessing at the rest of its frames helps nobody.
+      // The sender does not speak the protocol. Guessing at its other frames helps nobody.
       this.#refuse(connection, undefined, new ChatError(isBinary ? 'CHAT_ERR_BINARY_FRAME' : 'CHAT_ERR_BAD_JSON'));
       connection.close('badFrame');
       return;

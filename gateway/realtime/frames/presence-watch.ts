@@ -16,12 +16,12 @@ export const presenceWatch: FrameHandler<'presence.watch'> = async (context, con
   // Other frames of the same client may have taken the room meanwhile.
   checkRoom(userIds);
   await context.presence.watch(connection, userIds);
-  // The socket may have gone while the bus was asked; its cleanup has run before the watch began to count.
+  // The socket may have closed while the bus was asked. Then its cleanup ran before the watch began to count.
   if (connection.closing) context.presence.unwatch(connection, userIds);
   else connection.ok(frame.ref, { presence: context.presence.tell(connection, userIds) });
 };
 
-/** Only whom the user shares a conversation with. It looks at all of the user's conversations, so it counts as a read. */
+/** A user may watch only those who share a conversation. The check looks at all of the user's conversations, so it counts as a read. */
 async function acquaintances(context: FrameContext, connection: Connection, otherIds: string[]): Promise<string[]> {
   connection.beginRead();
   try {

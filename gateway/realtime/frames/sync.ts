@@ -20,9 +20,9 @@ interface Opened {
 }
 
 /**
- * Starts the flow of events on a connection. Subscribe first, then read from the cursors, then enter each topic at the head of its answer:
- * whatever is published in between is caught by the topic, so there is neither gap nor double. A conversation that turns out to be active
- * only in the answer is followed from the head that the answer told.
+ * Starts the flow of events on a connection. Subscribe first, then read from the cursors, then enter each topic at the head of its answer.
+ * The topic catches what is published in between, so there is neither gap nor double. If only the answer says that a conversation is
+ * active, it is followed from the head in that answer.
  */
 export const sync: FrameHandler<'sync'> = async (context, connection, frame) => {
   if (connection.syncState === 'syncing') throw new ChatError('CHAT_ERR_SYNC_RUNNING');
@@ -58,7 +58,10 @@ export const sync: FrameHandler<'sync'> = async (context, connection, frame) => 
   }
 };
 
-/** Opens the topics of the user's active conversations, and again those that are live but for which the client names a cursor: it wants to go back. */
+/**
+ * Opens the topics of the user's active conversations, and again those that are live but for which the client names a cursor: it wants to
+ * go back.
+ */
 async function openActive(context: FrameContext, connection: Connection, cursors: Cursors, opened: Map<ConversationId, Opened>) {
   const conversations = await context.messaging.active(connection.userId);
   if (connection.closing) return;
@@ -96,7 +99,7 @@ function deliver(
     connection.send({ type: 'conversation', conversationId, change: 'removed' });
     return;
   }
-  // Live or joining without this sync: its events come through the topic, from the place that the connection has there.
+  // The connection is live or joining without this sync. The topic brings its events, from the place that it has there.
   if (!isOpen && context.topics.get(conversationId)?.has(connection) === true) return;
   const place: Position = { epoch: result.epoch as string, seq: head };
   const given = isOpen ? opened.join.place : givenPlace(connection, conversationId);
@@ -113,7 +116,7 @@ function deliver(
   else forgetNotice(connection, conversationId, place);
 }
 
-/** The answer does not tell of this conversation: the cursor is at its head, or the user is no member any more. */
+/** The answer leaves this conversation out: the cursor is at its head, or the user is no member any more. */
 function settleUntold(context: FrameContext, { topic, join, wasLive }: Opened, cursor: Cursors[string] | undefined): void {
   if (!topic.isWaiting(join)) return;
   if (cursor?.epoch !== undefined && join.place === undefined) {
@@ -126,16 +129,16 @@ function settleUntold(context: FrameContext, { topic, join, wasLive }: Opened, c
 }
 
 /**
- * The connection was given more than its cursor names, and the log may have lost that: the answer ends before it, or is of another history.
- * Only an answer about what it was given can tell how it goes on.
+ * The connection was given more than its cursor names, and the log may have lost that: the answer ends earlier, or has another epoch.
+ * Only an answer about the last event that it was given can say how it goes on.
  */
 function wasGivenMore(given: Position, place: Position, cursor: Cursors[string] | undefined): boolean {
   if (given.epoch === place.epoch) return given.seq > place.seq;
-  // It may also have been told another name of its history since it sent the cursor.
+  // Since it sent the cursor, the connection may also have been told a new epoch.
   return given.seq > (cursor?.seq ?? 0) || given.epoch !== cursor?.epoch;
 }
 
-/** The sync told nothing of it. What was live before goes on from its place; what has no place waits for the next sync. */
+/** The sync did not mention it. A connection that was live goes on from its place. Without a place it waits for the next sync. */
 function settle(context: FrameContext, { topic, join, wasLive }: Opened): void {
   if (!topic.isWaiting(join)) return;
   if (join.place === undefined) topic.leave(join.connection);
@@ -149,7 +152,7 @@ function givenPlace(connection: Connection, conversationId: ConversationId): Pos
   return start?.origin === 'given' ? start.place : undefined;
 }
 
-/** The conversation is quiet at this place, so a notice of what came before is late. */
+/** The conversation is inactive at this place, so a notice about earlier events is late. */
 function forgetNotice(connection: Connection, conversationId: ConversationId, { epoch, seq }: Position): void {
   const notice = connection.noticesDuringSync?.get(conversationId);
   if (notice?.epoch === epoch && notice.from <= seq) connection.noticesDuringSync?.delete(conversationId);

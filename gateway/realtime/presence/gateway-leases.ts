@@ -13,9 +13,9 @@ export interface GatewayLeasesOptions {
   beatMs: number;
   /** Records of this gateway below this version are void. */
   floor: () => number;
-  /** Records may count that did not before, or the other way round. */
+  /** Which gateways are alive, or which records count, may have changed. */
   onChange: () => void;
-  /** This gateway has a new lease. The store may have dropped what was announced before: the old one had lapsed, or was lost. */
+  /** This gateway has a new lease, because the old one had lapsed or was lost. The store may have dropped what was announced before. */
   onBegin: () => void;
 }
 
@@ -38,7 +38,7 @@ export class GatewayLeases {
     this.#retry.request();
   }
 
-  /** The number of the last question. What is heard now is newer than its answer may be. */
+  /** The number of the last question. What is heard now may be newer than its answer. */
   get asked(): number {
     return this.#asked;
   }
@@ -68,7 +68,7 @@ export class GatewayLeases {
     this.#retry.started(clock.monotonic());
     try {
       const leases = await presence.renew(gatewayId, leaseMs, this.#options.floor());
-      // A lease that is not renewed any more is looked at again when it ends, not a beat later.
+      // A lease that is not renewed is looked at again at the moment it ends.
       const ends = leases.flatMap(({ remainingMs }) => (remainingMs > 0 ? [remainingMs] : []));
       this.#retry.succeeded(clock.monotonic() + Math.min(...ends));
       this.adopt(asked, leases);

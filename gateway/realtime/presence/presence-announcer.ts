@@ -6,12 +6,12 @@ import { type PresenceTopicMessage, topics as topicNames } from '../../../shared
 
 /** Changes sent at once. With a tick every 200 ms this paces the crowd that is announced again after an interruption. */
 const BATCH = 2000;
-/** What was not confirmed by then is sent again, ms. */
+/** A change that is not confirmed after this time is sent again, ms. */
 const RESEND_MS = 2000;
 
 /**
- * Tells the world which users are connected here. A user that comes is announced with the next tick; one that goes only after a grace, so
- * that a phone changing cells does not flicker. One batch a tick, nothing per connection.
+ * Announces which users are connected here. A user who comes is announced with the next tick. A user who goes is announced after a grace,
+ * so that a phone changing cells does not flicker. There is one batch a tick, and nothing per connection.
  *
  * A change waits here until it was stored and published, and is sent again as often as that takes. Its version makes repeats harmless.
  */
@@ -57,7 +57,7 @@ export class PresenceAnnouncer {
     this.#leaving.set(userId, { since: this.#clock.monotonic(), at: this.#clock.now() });
   }
 
-  /** The store may have lost what was announced. Everybody is announced again, and when that is done the floor voids what went before. */
+  /** The store may have lost what was announced, so everybody is announced again. After that the floor makes all earlier records void. */
   reannounce(): void {
     this.#reannounced = { floor: ++this.#version, left: new Set(this.#online) };
     const now = this.#clock.now();
@@ -97,10 +97,10 @@ export class PresenceAnnouncer {
   async #send(batch: readonly PresenceChange[]): Promise<void> {
     try {
       const failed = new Set(await this.#bus.presence.set(this.#gatewayId, batch));
-      // Published after it was stored: whoever listens and then reads has either the message or the record.
+      // Store first, then publish. A gateway that subscribes and then reads gets the message or the record.
       const published = await Promise.allSettled(
         batch
-          // An answer that came late may be of a change that is over: whoever forgot the newer one would believe it.
+          // A late answer may be about a change that is over. A gateway that forgot the newer change would believe it.
           .filter((change) => !failed.has(change) && this.#waits(change))
           .map(async (change) => {
             await this.#bus.publish(topicNames.presence(change.userId), this.#message(change));

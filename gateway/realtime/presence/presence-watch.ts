@@ -51,7 +51,7 @@ export class PresenceWatch {
   readonly #leases: GatewayLeases;
   readonly #retry: Retry;
   readonly #watched = new Map<UserId, WatchedUser>();
-  /** Messages may have been lost until this question to the store: what was read before is not known to be right. */
+  /** Messages may have been lost until this question to the store, so earlier answers may be wrong. */
   #missedUntil = 0;
 
   constructor(options: { bus: Bus; clock: Clock; log: FastifyBaseLogger; leases: GatewayLeases; beatMs: number }) {
@@ -101,7 +101,7 @@ export class PresenceWatch {
       await this.#read(fresh);
       if (!this.#leases.known || fresh.some(({ readAt }) => readAt === 0)) throw new ChatError('CHAT_ERR_UNAVAILABLE');
     } catch (error) {
-      // The next to ask tries anew; a failure that stayed would be everyone's who watches these users from now on.
+      // The next watcher tries again. If the failure were kept, everyone who watches these users later would get it.
       for (const user of fresh) {
         if (this.#watched.get(user.userId) !== user) continue;
         for (const watcher of [...user.watchers.keys()]) this.unwatch(watcher, [user.userId]);
@@ -130,7 +130,7 @@ export class PresenceWatch {
     }
   }
 
-  /** Messages may have been lost: everybody is read again, as often as it takes. */
+  /** Messages may have been lost, so all watched users are read again, until that succeeds. */
   reread(): void {
     this.#missedUntil = this.#leases.ask();
     this.#retry.request();
@@ -172,7 +172,7 @@ export class PresenceWatch {
   #adopt(user: WatchedUser, asked: number, { records, lastSeenAt }: StoredPresence): void {
     user.readAt = asked;
     const stored = new Set(records.map(({ gatewayId }) => gatewayId));
-    // What is not there any more counts no longer, unless it was heard after the question was asked.
+    // A record that the store no longer has does not count, unless it was heard after the question.
     for (const { gatewayId, heard } of user.records.values()) {
       if (heard < asked && !stored.has(gatewayId)) user.records.delete(gatewayId);
     }
@@ -221,7 +221,7 @@ function merge(user: WatchedUser, record: KnownRecord): void {
   else if (record.version === known.version) known.heard = Math.max(known.heard, record.heard);
 }
 
-/** A later time only: it never goes back. */
+/** Takes later times only, so it never goes back. */
 function seen(user: WatchedUser, at: number | undefined): void {
   if (at !== undefined && at > (user.lastSeenAt ?? 0)) user.lastSeenAt = at;
 }

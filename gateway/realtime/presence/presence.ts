@@ -19,8 +19,8 @@ export const TICK_MS = 200;
 /**
  * Presence in this gateway: its lease, the users it announces, and the users somebody here watches.
  *
- * Nothing here waits for another thing, and all of it may come in any order: records have versions, answers of the store are numbered,
- * and whatever fails or is not answered is tried again by a later tick. `docs/protocol.md`, section 9, promises what follows from that.
+ * No part waits for another, and everything may come in any order. Records have versions, and answers of the store are numbered. A later
+ * tick tries again what failed or got no answer. `docs/protocol.md`, section 9, promises what follows from that.
  */
 export class Presence {
   readonly announcer: PresenceAnnouncer;
@@ -32,7 +32,7 @@ export class Presence {
   constructor(options: PresenceOptions) {
     this.#options = options;
     const { leaseMs } = options;
-    // Three renewals in a lease, each at most a tick late.
+    // A lease has room for three renewals, each at most a tick late.
     const beatMs = Math.max(TICK_MS, leaseMs / 3 - TICK_MS);
     this.announcer = new PresenceAnnouncer(options);
     this.#leases = new GatewayLeases({

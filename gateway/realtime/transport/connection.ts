@@ -38,13 +38,13 @@ export interface ConnectionContext extends SendBufferContext {
   detach(connection: Connection): void;
 }
 
-/** A topic, as far as the connections that follow it must know it. */
+/** What a connection needs of a topic that it follows. */
 export interface FollowedTopic {
   readonly id: ConversationId;
   leave(connection: Connection): void;
 }
 
-/** What tells that a conversation is active, for one user. */
+/** Says that a conversation is active, to one user. */
 export interface ActivationNotice {
   conversationId: ConversationId;
   epoch: Epoch;
@@ -66,10 +66,10 @@ export interface Start {
 /** `fresh` until the first sync; events flow from `syncing` on. */
 export type SyncState = 'fresh' | 'syncing' | 'synced';
 
-/** Rejected frames in a row after which the client is not taking the hint. */
+/** After this many rejected frames in a row the client is closed. */
 const PATIENCE = 200;
 
-/** Places remembered; the oldest are forgotten, and such a conversation begins with a page that tells where. */
+/** Places remembered. The oldest are forgotten; then the conversation begins with a page that says where. */
 const PLACES_MAX = 1000;
 
 /** Reads of the log one connection may have under way: each may bring megabytes. */
@@ -88,7 +88,7 @@ export class Connection implements Beating, SendBufferOwner {
   syncState: SyncState = 'fresh';
   /** Conversations that became active while a sync was running; followed when it is done. */
   noticesDuringSync: Map<ConversationId, ActivationNotice> | undefined;
-  /** Where it stands in conversations that are active but not followed: the user was put out, or there was no room. */
+  /** Its place in conversations that are active but not followed: the user was removed, or it follows too many topics. */
   places: Map<ConversationId, Start> | undefined;
   topics: Set<FollowedTopic> | undefined;
   watching: Set<UserId> | undefined;
@@ -172,12 +172,12 @@ export class Connection implements Beating, SendBufferOwner {
 
   answerDue(_now: number): void {
     if (this.#answered) return;
-    // Nobody is there to read a close frame or answer it.
+    // The client is gone, so nobody would answer a close frame.
     this.close('heartbeatLost');
     this.#ws.terminate();
   }
 
-  /** It stopped following this conversation here, and is not given these events again. */
+  /** The connection stopped following this conversation here. It is not given the earlier events again. */
   remember(conversationId: ConversationId, start: Start): void {
     this.places ??= new Map();
     this.places.delete(conversationId);
@@ -190,8 +190,8 @@ export class Connection implements Beating, SendBufferOwner {
   }
 
   /**
-   * The token is good until then, Unix ms. What is left of it is a duration from now on: a clock that is set while the socket is open
-   * neither throws everybody out nor keeps them in. A clock that is behind gives nobody more than a whole life of a token.
+   * The token is good until then, Unix ms. The rest of its life is kept as a duration, so setting the clock while the socket is open
+   * neither closes the connection nor keeps it. A clock that is behind adds no more than one whole life of a token.
    */
   extend(expiresAt: number): void {
     const { clock, tokenLifeMs } = this.#context;

@@ -23,7 +23,7 @@ export class Drain {
     this.#log = log;
   }
 
-  /** No connection should be taken in. */
+  /** Whether new connections are refused. */
   get started(): boolean {
     return this.#round !== undefined;
   }
@@ -52,7 +52,7 @@ export class Drain {
     const waiting = [...this.#connections];
     if (waiting.length === 0) return;
     this.#log.info({ connections: waiting.length, windowMs }, 'draining');
-    // The last are told early enough to go by themselves within the window.
+    // The last clients are told early enough to leave by themselves within the window.
     const tellMs = Math.max(0, windowMs - LEAVE_MS);
     const steps = Math.max(1, Math.floor(tellMs / STEP_MS));
     for (let step = 1; step <= steps && !over(); step++) {

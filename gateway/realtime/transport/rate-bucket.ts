@@ -22,7 +22,7 @@ export class RateBucket {
       this.#tokens -= 1;
       return 0;
     }
-    // Without the last bit of rounding error, which would add a whole millisecond.
+    // Drops the last bit of rounding error, which would add a whole millisecond.
     return Math.ceil((1 - this.#tokens) / this.#perMs - 1e-6);
   }
 }

@@ -39,7 +39,7 @@ export const webSocketRoute: FastifyPluginAsync<WebSocketRouteOptions> = async (
   };
   await app.register(websocket, {
     options,
-    // The default closes every socket at once and without a code. Ours were drained before; what is left gets its code here.
+    // The default closes every socket at once, without a code. Most sockets were drained before; the rest get their code here.
     preClose: (done) => {
       hub.close().then(() => done(), done);
     },
@@ -50,7 +50,7 @@ export const webSocketRoute: FastifyPluginAsync<WebSocketRouteOptions> = async (
     {
       websocket: true,
       config: { rateLimit: false },
-      // Headers for pages: an upgrade gets none of them, and its refusal is JSON for a program.
+      // These headers are for pages. An upgrade needs none, and its refusal is JSON for a program.
       helmet: false,
       preValidation: async (request) => {
         try {

@@ -1,5 +1,5 @@
 output "topic_arns" {
-  description = "Severity (page, ticket) to SNS topic, for whatever activates people."
+  description = "Severity (page, ticket) to SNS topic, for whatever alerts people."
   value       = { for severity, topic in aws_sns_topic.this : severity => topic.arn }
 }
 

@@ -125,7 +125,7 @@ test('a conversation becomes inactive unheard and activates with its first messa
   assert.deepEqual(ana.seqs(id), upTo(19).slice(1));
 });
 
-test('typing and receipts activation an inactive conversation too', async (t) => {
+test('typing and receipts activate an inactive conversation too', async (t) => {
   const clock = new ManualClock();
   const gateway = await build(t, { clock, env: { WS_REPAIR_MS: '100', JWT_ACCESS_SECONDS: '86400' } });
   const { id, ana, bob } = await twoInAGroup(t, gateway);
