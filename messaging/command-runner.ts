@@ -146,6 +146,11 @@ export class CommandRunner {
   }
 }
 
+/** Something must precede the ack. */
+function hasMoreToDo({ activation, added, removed }: ExecutorOk): boolean {
+  return activation !== undefined || added !== undefined || removed !== undefined;
+}
+
 /** Repeats count too: an activation under way may have listed the members before the first command let someone in. */
 const WIDENING: ReadonlySet<CommandOp> = new Set(['conversation.create', 'member.add']);
 

@@ -41,6 +41,7 @@ const NEEDS_WALL_TIME: Record<string, string> = {
   'gateway/realtime/delivery/topic-registry.ts': 'until when a conversation is active, with a margin',
   'messaging/routes/delivery.ts': 'which conversations are active, with a margin at the gateways',
   'engine/sqlite/store.ts': 'when a session was revoked',
+  'engine/redis/conversation-log.ts': 'when an entry of an index was made: young ones are left alone',
   'engine/redis/conversation-store.ts': 'when an entry of an index was made: young ones are left alone',
   'engine/redis/session-store.ts': 'when an entry of an index was made: young ones are left alone',
   'client/chat-client.ts': 'when a message was handed over; it may be sent after a restart',
