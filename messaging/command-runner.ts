@@ -8,7 +8,7 @@ import type { Clock } from '../shared/service/clock.ts';
 import { topics, type UserTopicMessage } from '../shared/topics.ts';
 import type { ActivationNotifier } from './activation-notifier.ts';
 import { checkCommand } from './command-check.ts';
-import type { CommandRequest, Executor, ExecutorOk } from './executor.ts';
+import type { CommandRequest, Executor, ExecutorOk, ExecutorResult } from './executor.ts';
 import type { MessagingMetrics } from './metrics.ts';
 
 /** A gateway that does not say how long it waits is taken to wait a little longer than this, ms. */
@@ -94,12 +94,15 @@ export class CommandRunner {
       }
     }
     const timer = setTimeout(() => results.giveRest(failed(new ChatError('CHAT_ERR_TIMEOUT'))), withinMs);
-    void this.#executor.execute(requests, (n, result) => {
+    let isOver = false;
+    const take = (n: number, result: ExecutorResult): void => {
       const place = places[n]!;
       if (!result.ok || !hasMoreToDo(result)) results.give(place, result);
       else void this.#finish(result, requests[n]!.command.op).then((answer) => results.give(place, answer));
-    });
+    };
+    void this.#executor.execute(requests, take, () => isOver);
     await results.complete;
+    isOver = true;
     clearTimeout(timer);
     this.#metrics.countCommands(inputs as readonly { op?: unknown }[], results.list);
     return results.list;

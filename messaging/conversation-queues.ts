@@ -1,4 +1,8 @@
+import { ChatError } from '../shared/errors.ts';
 import type { ConversationId } from '../shared/primitives.ts';
+
+/** More work than this does not wait for one conversation. */
+const MAX_WAITING = 1000;
 
 interface Queue<C> {
   /** Commits under way that may be carried out side by side: the engine keeps their order. */
@@ -21,11 +25,13 @@ export class ConversationQueues<C> {
     this.#start = start;
   }
 
-  /** True: go at once. False: it is started when it may go. Call `leave` when it is over. */
+  /**
+   * True: go at once. False: it is started when it may go. Call `leave` when it is over. Throws CHAT_ERR_OVERLOADED when too much waits.
+   */
   share(conversationId: ConversationId, commit: C): boolean {
     const queue = this.#of(conversationId);
     if (queue.isAlone || queue.waiting.length > 0) {
-      queue.waiting.push({ commit });
+      this.#wait(queue, { commit });
       return false;
     }
     queue.sharing += 1;
@@ -38,7 +44,7 @@ export class ConversationQueues<C> {
     this.#next(conversationId, queue);
   }
 
-  /** Starts the work when it may go. It must not reject. */
+  /** Starts the work when it may go. It must not reject. Throws CHAT_ERR_OVERLOADED when too much waits. */
   alone(conversationId: ConversationId, work: () => Promise<void>): void {
     const queue = this.#of(conversationId);
     const start = (): void => {
@@ -48,8 +54,13 @@ export class ConversationQueues<C> {
         this.#next(conversationId, queue);
       });
     };
-    queue.waiting.push({ work: start });
+    this.#wait(queue, { work: start });
     this.#next(conversationId, queue);
+  }
+
+  #wait(queue: Queue<C>, item: Queue<C>['waiting'][number]): void {
+    if (queue.waiting.length >= MAX_WAITING) throw new ChatError('CHAT_ERR_OVERLOADED');
+    queue.waiting.push(item);
   }
 
   #of(conversationId: ConversationId): Queue<C> {

@@ -29,6 +29,7 @@ interface Ready {
   commit: Commit;
   plan: Plan;
   give: (result: ExecutorResult) => void;
+  isGivenUp: () => boolean;
 }
 
 /**
@@ -40,7 +41,7 @@ export class Executor {
   readonly #log: ConversationLog;
   readonly #limits: ChatLimits;
   readonly #report: (error: unknown) => void;
-  readonly #queues = new ConversationQueues<Ready>((list) => this.#commitTogether(list));
+  readonly #queues = new ConversationQueues<Ready>((list) => this.#commitTogether(this.#wanted(list)));
 
   /** @param report is told what went wrong that no rule foresees; who asked learns only that something did */
   constructor(log: ConversationLog, limits: ChatLimits, report: (error: unknown) => void = () => {}) {
@@ -53,8 +54,15 @@ export class Executor {
    * A result for each command, in order; never rejects. `each` is called with a result and the place of its command as soon as it is there.
    * A command that fails does not touch the others. Beside the errors that rules name, each may fail with CHAT_ERR_CONVERSATION_NOT_FOUND,
    * CHAT_ERR_NOT_MEMBER, CHAT_ERR_OVERLOADED, CHAT_ERR_STORE_UNAVAILABLE or CHAT_ERR_NOT_DURABLE.
+   *
+   * `isGivenUp` says that nobody waits for the results any more. What waits for its turn then is not begun, and fails with CHAT_ERR_TIMEOUT:
+   * who asked may have done the opposite meanwhile.
    */
-  async execute(requests: readonly CommandRequest[], each?: (place: number, result: ExecutorResult) => void): Promise<ExecutorResult[]> {
+  async execute(
+    requests: readonly CommandRequest[],
+    each?: (place: number, result: ExecutorResult) => void,
+    isGivenUp = (): boolean => false,
+  ): Promise<ExecutorResult[]> {
     const results = new Array<ExecutorResult>(requests.length);
     const { promise, resolve } = Promise.withResolvers<void>();
     let left = requests.length;
@@ -68,7 +76,7 @@ export class Executor {
         if (left === 0) resolve();
       };
       try {
-        this.#begin({ ...request, limits: this.#limits }, give, together);
+        this.#begin({ ...request, limits: this.#limits }, { give, isGivenUp }, together);
       } catch (error) {
         give(this.#unforeseen(error));
       }
@@ -94,16 +102,26 @@ export class Executor {
     }
   }
 
-  #begin(asked: Asked, give: Ready['give'], together: Ready[]): void {
+  #begin(asked: Asked, caller: Pick<Ready, 'give' | 'isGivenUp'>, together: Ready[]): void {
     const rule = RULES[asked.command.op] as Rule<CommandOp>;
     const { conversationId } = asked.command;
     if ('plan' in rule) {
       const plan = rule.plan(asked);
-      const ready: Ready = { asked, plan, commit: commitOf(asked, plan), give };
+      const ready: Ready = { asked, plan, commit: commitOf(asked, plan), ...caller };
       if (this.#queues.share(conversationId, ready)) together.push(ready);
       return;
     }
-    this.#queues.alone(conversationId, async () => give(await this.#decide(rule, asked)));
+    this.#queues.alone(conversationId, async () => caller.give(await this.#decide(rule, asked, caller.isGivenUp)));
+  }
+
+  /** Of what has waited, what somebody still waits for. */
+  #wanted(list: readonly Ready[]): Ready[] {
+    return list.filter(({ asked, give, isGivenUp }) => {
+      if (!isGivenUp()) return true;
+      give(failed(new ChatError('CHAT_ERR_TIMEOUT')));
+      this.#queues.leave(asked.command.conversationId);
+      return false;
+    });
   }
 
   #commitTogether(list: readonly Ready[]): void {
@@ -120,6 +138,10 @@ export class Executor {
         void this.#existing(asked, outcome).then(give).finally(leave);
         return;
       }
+      if (outcome.status === 'refused' && plan.guards?.[outcome.guard]?.[1] === 'unchanged') {
+        void this.#confirmUnchanged(asked).then(give).finally(leave);
+        return;
+      }
       leave();
       give(resultOf(asked, plan, outcome) ?? failed(new ChatError('CHAT_ERR_INTERNAL')));
     };
@@ -134,10 +156,11 @@ export class Executor {
     );
   }
 
-  async #decide(rule: Extract<Rule<CommandOp>, { wants: unknown }>, asked: Asked): Promise<ExecutorResult> {
+  async #decide(rule: Extract<Rule<CommandOp>, { wants: unknown }>, asked: Asked, isGivenUp: () => boolean): Promise<ExecutorResult> {
     try {
       let wanted = rule.wants(asked);
       for (let tries = 1; tries <= TRIES; ) {
+        if (isGivenUp()) return failed(new ChatError('CHAT_ERR_TIMEOUT'));
         const known = await this.#load(asked, wanted);
         const decision = rule.decide(known, asked);
         if (decision.decision === 'load') {
@@ -164,12 +187,24 @@ export class Executor {
 
   async #carryOut(asked: Asked, decision: Exclude<Decision, { decision: 'load' }>): Promise<ExecutorResult | 'again'> {
     if (decision.decision === 'fail') return failed(decision.error);
-    // What was loaded may not be durable yet, and an ack means that it is. So a commit that writes nothing follows.
-    const plan = decision.decision === 'unchanged' ? {} : decision.plan;
-    const [outcome] = await this.#log.commit([commitOf(asked, plan)]);
+    if (decision.decision === 'unchanged') return this.#confirmUnchanged(asked);
+    const [outcome] = await this.#log.commit([commitOf(asked, decision.plan)]);
     if (outcome === undefined) return failed(new ChatError('CHAT_ERR_INTERNAL'));
-    if (decision.decision === 'unchanged' && outcome.status === 'committed') return unchanged(asked, outcome);
-    return resultOf(asked, plan, outcome) ?? 'again';
+    return resultOf(asked, decision.plan, outcome) ?? 'again';
+  }
+
+  /**
+   * What was loaded, or refused by a guard, may rest on something that is not durable yet, and an ack means that it is. So a commit that
+   * writes nothing follows.
+   */
+  async #confirmUnchanged(asked: Asked): Promise<ExecutorResult> {
+    try {
+      const [outcome] = await this.#log.commit([commitOf(asked, {})]);
+      if (outcome?.status === 'committed') return unchanged(asked, outcome);
+      return (outcome && resultOf(asked, {}, outcome)) ?? failed(new ChatError('CHAT_ERR_INTERNAL'));
+    } catch (error) {
+      return this.#unforeseen(error);
+    }
   }
 
   /** A conversation that is made again: a member gets the first result. */

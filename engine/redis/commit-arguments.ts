@@ -56,8 +56,8 @@ class Encoder {
     const flags = `${create ? 'c' : ''}${advance && actorId !== undefined ? 'a' : ''}${notify === 'always' ? 'n' : ''}${feedMs}`;
     const args = [at, actorId ?? '', flags, key ?? '', ...this.#guards];
     if (raise !== undefined && actorId !== undefined) args.push('raise', raise.cursor, raise.to);
-    args.push(...this.#musts, ...this.#events);
-    for (const arg of this.#writes) args.push(arg);
+    // One after the other: a function takes only so many arguments, and a message may have been edited often.
+    for (const list of [this.#musts, this.#events, this.#writes]) for (const arg of list) args.push(arg);
     if (frame !== undefined) args.push('frame', frame.text, frame.end ?? '', frame.upToMembers ?? '');
     const { meta, log, feed, feedMeta, sent0, sent1, roster, extras } = this.#k;
     const fixed = [meta, log, feed, feedMeta, sent0, sent1, roster, extras];

@@ -48,8 +48,14 @@ local function countOut(extras, counted, seq, name, user)
   local place = groups['=' .. name]
   local g = groups[place]
   call('ZREM', counted, name .. '\31' .. user)
+  local from, to = find(' ' .. g.users, ' ' .. user .. ' ', 1, true)
+  if from and g.count <= @TALLY_USERS@ then
+    -- Everybody in the group is shown.
+    g.users = sub(g.users, 1, from - 1) .. sub(g.users, to)
+  elseif from then
+    g.users = firstUsers(counted, name)
+  end
   g.count = g.count - 1
-  if find(' ' .. g.users, ' ' .. user .. ' ', 1, true) then g.users = firstUsers(counted, name) end
   if g.count == 0 then table.remove(groups, place) end
   saveGroups(extras, seq, groups)
 end

@@ -56,8 +56,14 @@ export const memberRemove: Rule<'member.remove'> = {
     if (target === undefined) return unchanged;
     const removal = event(asked, 'member.removed', { userId });
     const leave = { write: 'leave', userId } as const;
+    if (target.role !== 'owner') {
+      // Not the version of all members: thousands may leave at once, and none is in the way of another.
+      const guards: CheckedGuard[] = [[{ guard: 'role', userId, role: target.role }, 'again']];
+      if (actorId !== userId) guards.push([{ guard: 'role', userId: actorId, role: actor.role }, 'again']);
+      return commit({ guards, removed: [userId], events: [removal], writes: [leave] });
+    }
     const plan = { guards: [sameMembers(known)], removed: [userId] };
-    if (target.role !== 'owner' || known.memberCount === 1) return commit({ ...plan, events: [removal], writes: [leave] });
+    if (known.memberCount === 1) return commit({ ...plan, events: [removal], writes: [leave] });
     if (known.roster === undefined) return load({ members: [userId], roster: true });
     const isLastOwner = !known.roster.some(([other, { role }]) => role === 'owner' && other !== userId);
     const heir = isLastOwner ? successor(known.roster, userId) : undefined;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { Keys } from '../../engine/redis/keys.ts';
 import { topics } from '../../shared/topics.ts';
 import type { TestCluster, TestClusterOptions } from './cluster.ts';
 import { type RedisNode, until } from './redis-server.ts';
@@ -10,6 +11,8 @@ export const FROZEN_SHARD_OPTIONS: TestClusterOptions = {
   nodeTimeoutMs: 120_000,
   gatewayEnv: { WS_FRAMES_PER_SECOND: '100000', WS_FRAME_BURST: '100000' },
 };
+
+const keys = new Keys('');
 
 /** A conversation and the Redis node that leads its slot. */
 interface Room {
@@ -75,7 +78,7 @@ export class ShardScene {
     for (let i = 0; i < rooms; i++) {
       await until(async () => {
         const { id } = await rest.group('sender-0', names.slice(1));
-        return made.push({ id, leader: await cluster.redis.primaryOf(topics.conversation(id)) }) > 0;
+        return made.push({ id, leader: await cluster.redis.primaryOf(keys.channel(topics.conversation(id))) }) > 0;
       }, 'a group is made');
     }
     const senders = await Promise.all(

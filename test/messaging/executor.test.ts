@@ -181,6 +181,47 @@ test('what waited for a decision goes to the engine in one call, so that it sees
   );
 });
 
+test('that a reaction was there already is answered when the engine has confirmed it', async () => {
+  const memory = new MemoryConversationLog();
+  const react = other({ op: 'reaction.add', seq: 2, emoji: 'A' });
+  await new Executor(memory, DEFAULT_LIMITS).execute([request(CREATE), request(send(1)), request(react)]);
+  const failed = { status: 'failed', error: new ChatError('CHAT_ERR_NOT_DURABLE').toBody() } as const;
+  // Replicas do not confirm, but a guard that does not hold is told all the same.
+  const commit = async (commits: readonly Commit[]): Promise<CommitOutcome[]> =>
+    (await memory.commit(commits)).map((outcome) => (outcome.status === 'refused' ? outcome : failed));
+  const [result] = await new Executor({ ...wrap(memory), commit }, DEFAULT_LIMITS).execute([request(react)]);
+  assert.ok(result?.ok === false && result.error.code === 'CHAT_ERR_NOT_DURABLE');
+});
+
+test('what waits for its turn when nobody waits for it any more is not carried out', async () => {
+  const memory = new MemoryConversationLog();
+  const executor = new Executor(new SlowLog(memory), DEFAULT_LIMITS);
+  await executor.execute([request(CREATE)]);
+  let isOver = false;
+  const results = executor.execute(
+    [request(add('bob')), request(send(1)), request(other({ op: 'member.remove', userId: 'bob' }))],
+    undefined,
+    () => isOver,
+  );
+  isOver = true;
+  const codes = (await results).map((result) => (result.ok ? 'ok' : result.error.code));
+  assert.deepEqual(codes, ['ok', 'CHAT_ERR_TIMEOUT', 'CHAT_ERR_TIMEOUT']);
+  assert.equal((await memory.load(ID, {}))?.head, 2);
+});
+
+test('only so much waits for one conversation, and others are served', async () => {
+  const memory = new MemoryConversationLog();
+  const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+  const held: ConversationLog = { ...wrap(memory), load: (...args) => opened.then(() => memory.load(...args)) };
+  const executor = new Executor(held, DEFAULT_LIMITS);
+  await executor.execute([request(CREATE)]);
+  const many = executor.execute([request(add('bob')), ...Array.from({ length: 1001 }, (_, n) => request(send(n)))]);
+  open();
+  const results = await many;
+  assert.equal(results.filter((result) => !result.ok && result.error.code === 'CHAT_ERR_OVERLOADED').length, 1);
+  assert.equal(results.filter(({ ok }) => ok).length, 1001);
+});
+
 test('a conversation nobody made is not found, and who is no member learns no more', async () => {
   const executor = new Executor(new MemoryConversationLog(), DEFAULT_LIMITS);
   const update = other({ op: 'conversation.update', title: 'New', actorId: 'eve' });
