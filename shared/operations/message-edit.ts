@@ -14,7 +14,14 @@ export const messageEdit = operation('message.edit', {
   summary: 'Change one’s own message',
   input: { seq: Seq, text: Text, metadata: Type.Optional(Metadata) },
   events: [messageEdited],
-  errors: [...IN_CONVERSATION, ...CONTENT, 'CHAT_ERR_NOT_DURABLE', 'CHAT_ERR_MESSAGE_NOT_FOUND', 'CHAT_ERR_NOT_YOUR_MESSAGE'],
+  errors: [
+    ...IN_CONVERSATION,
+    ...CONTENT,
+    'CHAT_ERR_NOT_DURABLE',
+    'CHAT_ERR_MESSAGE_NOT_FOUND',
+    'CHAT_ERR_NOT_YOUR_MESSAGE',
+    'CHAT_ERR_LIMIT',
+  ],
   // Another edit may have come in between.
   retry: 'reversible',
   frame: { description: 'Change your own message.' },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Commit, CommitOutcome } from '../../engine/conversation-log.ts';
 import { Caller, type CallResult } from '../../engine/redis/caller.ts';
+import { commitArguments } from '../../engine/redis/commit-arguments.ts';
 import { RedisConversationLog } from '../../engine/redis/conversation-log.ts';
 import type { Batch } from '../../engine/redis/job.ts';
 import { Keys } from '../../engine/redis/keys.ts';
@@ -120,4 +121,11 @@ test('a commit that only publishes goes the way of what is stored beside it in i
   assert.deepEqual(durable(), [false, true, true], 'behind a commit that is under way');
   await log.commit([frame(A)]);
   assert.deepEqual(durable(), [false], 'alone');
+});
+
+test('a commit may rewrite more entries than a function takes arguments', () => {
+  const writes = Array.from({ length: 150_000 }, (_, i) => ({ write: 'rewrite', seq: i + 1, kind: 'event', data: '{}' }) as const);
+  const commit: Commit = { conversationId: 'g-AAAAAAAAAAAAAAAAAAAAAA', at: 1, repeatable: true, writes };
+  const { args } = commitArguments(new Keys('').conversation(commit.conversationId), commit, 1);
+  assert.ok(args.length > 12 * writes.length);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { messageDelete } from '../../../messaging/rules/message-delete.ts';
-import { messageEdit } from '../../../messaging/rules/message-edit.ts';
+import { MAX_EDITS, messageEdit } from '../../../messaging/rules/message-edit.ts';
 import { messageSend } from '../../../messaging/rules/message-send.ts';
 import type { Rule } from '../../../messaging/rules/rule.ts';
 import { AT, asked, eventsOf, known, messageEntry, outcomeOf, planOf } from './asked.ts';
@@ -47,6 +47,14 @@ test('an edit to what is there already changes nothing, in whatever order the ke
     assert.equal(outcomeOf(edit.decide(facts, asked('message.edit', input))), 'unchanged');
   }
   assert.equal(outcomeOf(edit.decide(facts, asked('message.edit', { seq: 5, text: 'old', metadata: { a: 1 } }))), 'commit');
+});
+
+test('a message takes only so many edits, so that a deletion can erase them all', () => {
+  const sent = entries('ana', { clientMessageId: 'c1', text: 'old' });
+  const edited = (count: number) => known('member', { ...sent, attached: new Map([[5, Array.from({ length: count }, (_, i) => 6 + i)]]) });
+  const asks = asked('message.edit', { seq: 5, text: 'new' });
+  assert.equal(outcomeOf(edit.decide(edited(MAX_EDITS - 1), asks)), 'commit');
+  assert.equal(outcomeOf(edit.decide(edited(MAX_EDITS), asks)), 'CHAT_ERR_LIMIT');
 });
 
 test('only its sender edits a message, and nobody one that is deleted or is none', () => {
