@@ -139,7 +139,7 @@ export class Executor {
         return;
       }
       if (outcome.status === 'refused' && plan.guards?.[outcome.guard]?.[1] === 'unchanged') {
-        void this.#confirmUnchanged(asked).then(give).finally(leave);
+        void this.#confirmUnchanged(asked, outcome).then(give).finally(leave);
         return;
       }
       leave();
@@ -195,12 +195,12 @@ export class Executor {
 
   /**
    * What was loaded, or refused by a guard, may rest on something that is not durable yet, and an ack means that it is. So a commit that
-   * writes nothing follows.
+   * writes nothing follows. `state` is how the conversation stood at the command's turn, if that was told; later commands may be done by now.
    */
-  async #confirmUnchanged(asked: Asked): Promise<ExecutorResult> {
+  async #confirmUnchanged(asked: Asked, state?: CommitState): Promise<ExecutorResult> {
     try {
       const [outcome] = await this.#log.commit([commitOf(asked, {})]);
-      if (outcome?.status === 'committed') return unchanged(asked, outcome);
+      if (outcome?.status === 'committed') return unchanged(asked, state ?? outcome);
       return (outcome && resultOf(asked, {}, outcome)) ?? failed(new ChatError('CHAT_ERR_INTERNAL'));
     } catch (error) {
       return this.#unforeseen(error);
