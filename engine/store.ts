@@ -100,6 +100,19 @@ export interface Session {
   expiresAt: number;
 }
 
+/** A refresh token that is to be replaced by the next. Tokens are given as their hashes; times are Unix ms. */
+export interface RefreshRotation {
+  sessionId: SessionId;
+  generation: number;
+  refreshHash: string;
+  nextHash: string;
+  at: number;
+  /** When the next token expires. */
+  expiresAt: number;
+  /** For so long after its replacement the previous token is taken like the one in force, ms. */
+  graceMs: number;
+}
+
 export type RotateResult =
   | { status: 'rotated'; session: Session; generation: number }
   /** An older refresh token came again: the session is revoked now. */
@@ -117,15 +130,7 @@ export interface SessionStore {
    * hash, revokes the session (`reused`), unless it is the previous one and `at` is less than `graceMs` after its replacement: then it
    * is taken like the one in force. A generation not given out yet, and a session that has expired at `at`, are `unknown`.
    */
-  rotateRefresh(request: {
-    sessionId: SessionId;
-    generation: number;
-    refreshHash: string;
-    nextHash: string;
-    at: number;
-    expiresAt: number;
-    graceMs: number;
-  }): Promise<RotateResult>;
+  rotateRefresh(request: RefreshRotation): Promise<RotateResult>;
   /** True if it was there and in force. */
   revokeSession(userId: UserId, id: SessionId): Promise<boolean>;
 }

@@ -1,3 +1,4 @@
+import { withTimeout } from '../shared/service/timers.ts';
 import type { EngineLog } from './engine.ts';
 import type { Store } from './store.ts';
 
@@ -27,12 +28,9 @@ export class WriteCheck {
   }
 
   #ask(): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), this.#timeoutMs);
-    this.#store.pingWrites().then(
-      () => resolve(true),
-      () => resolve(false),
+    return withTimeout(this.#store.pingWrites(), this.#timeoutMs, () => new Error('no answer')).then(
+      () => true,
+      () => false,
     );
-    return promise.finally(() => clearTimeout(timer));
   }
 }

@@ -2,6 +2,7 @@ import type { Commit, CommitOutcome, CommitState, ConversationLog, Wanted } from
 import { type CommandFailed, type CommandOk, type CommandOp, isRepeatable } from '../shared/commands.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { ConversationId, UserId } from '../shared/primitives.ts';
+import { sleep } from '../shared/service/timers.ts';
 import { type Activation, activationDue, activationOfRepeat, confirmActivation } from './activation.ts';
 import { ConversationQueues } from './conversation-queues.ts';
 import { RULES } from './rules/index.ts';
@@ -293,6 +294,4 @@ function failed(error: ChatError): CommandFailed {
   return { ok: false, error: error.toBody() };
 }
 
-function pause(tries: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * RETRY_MS * tries));
-}
+const pause = (tries: number): Promise<void> => sleep(Math.random() * RETRY_MS * tries);

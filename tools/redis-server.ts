@@ -1,25 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { findProgram, REDIS } from './cluster/programs.ts';
 
-/** The server program that is run here: the first of redis-server and valkey-server on the PATH. */
-export function findRedisServer(): string | undefined {
-  for (const name of ['redis-server', 'valkey-server']) {
-    for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-      const file = join(folder, name);
-      try {
-        accessSync(file, constants.X_OK);
-        return file;
-      } catch {}
-    }
-  }
-  return undefined;
-}
+/** The server program that is run here, if there is one. */
+export const findRedisServer = (): string | undefined => findProgram(REDIS);
 
 // The server does not outlive the process that started it, however that one died: the shell's end of the pipe closes, and it cleans up.
 // A file that may not grow any more is an error to the server, as a full disk is, and no signal that ends it.

@@ -1,6 +1,6 @@
 import type { SessionId, UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
-import type { RotateResult, Session, SessionStore } from '../store.ts';
+import type { RefreshRotation, RotateResult, Session, SessionStore } from '../store.ts';
 import type { Caller } from './caller.ts';
 import type { Keys } from './keys.ts';
 
@@ -73,15 +73,7 @@ export class RedisSessionStore implements SessionStore {
     return replies.map((reply) => toSession(reply as (string | null)[]));
   }
 
-  async rotateRefresh(request: {
-    sessionId: SessionId;
-    generation: number;
-    refreshHash: string;
-    nextHash: string;
-    at: number;
-    expiresAt: number;
-    graceMs: number;
-  }): Promise<RotateResult> {
+  async rotateRefresh(request: RefreshRotation): Promise<RotateResult> {
     const { sessionId, generation, refreshHash, nextHash, at, expiresAt, graceMs } = request;
     const { slot, key } = this.#keys.session(sessionId);
     const args = [generation, refreshHash, nextHash, at, expiresAt, graceMs, expiresAt - at + TTL_MARGIN_MS];

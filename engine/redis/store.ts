@@ -1,7 +1,7 @@
 import { ChatError } from '../../shared/errors.ts';
 import type { SessionId, UserId } from '../../shared/primitives.ts';
 import type { Clock } from '../../shared/service/clock.ts';
-import type { PartnerKey, RotateResult, Session, SigningKey, Store } from '../store.ts';
+import type { PartnerKey, RefreshRotation, RotateResult, Session, SigningKey, Store } from '../store.ts';
 import type { Caller } from './caller.ts';
 import { RedisConversationStore } from './conversation-store.ts';
 import { RedisKeyStore } from './key-store.ts';
@@ -58,7 +58,7 @@ export class RedisStore extends RedisConversationStore implements Store {
   sessions(userId: UserId, now: number): Promise<Session[]> {
     return this.#sessions.sessions(userId, now);
   }
-  rotateRefresh(request: Parameters<Store['rotateRefresh']>[0]): Promise<RotateResult> {
+  rotateRefresh(request: RefreshRotation): Promise<RotateResult> {
     return this.#sessions.rotateRefresh(request);
   }
   revokeSession(userId: UserId, id: SessionId): Promise<boolean> {

@@ -13,7 +13,7 @@ import type { ConversationId, Epoch, SessionId, UserId } from '../../shared/prim
 import type { Clock } from '../../shared/service/clock.ts';
 import { compareCursor } from '../compare-cursor.ts';
 import { JOIN_EVENTS } from '../engine.ts';
-import type { PartnerKey, RotateResult, Session, SigningKey, Store } from '../store.ts';
+import type { PartnerKey, RefreshRotation, RotateResult, Session, SigningKey, Store } from '../store.ts';
 import { readLongOrUnavailable, readOrUnavailable } from './failures.ts';
 import { yieldToEventLoop } from './reads/event-loop.ts';
 import { KeyReads } from './reads/keys.ts';
@@ -160,7 +160,7 @@ export class EmbeddedStore implements Store {
     return readOrUnavailable(() => this.#keys.sessions(userId, now));
   }
 
-  rotateRefresh(request: Parameters<Store['rotateRefresh']>[0]): Promise<RotateResult> {
+  rotateRefresh(request: RefreshRotation): Promise<RotateResult> {
     return this.#writer.submit({ job: 'rotateRefresh', ...request });
   }
 

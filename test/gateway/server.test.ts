@@ -1,37 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { on, once } from 'node:events';
+import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { createInterface } from 'node:readline';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { RedisNode, redisAvailable } from '../helpers/redis-server.ts';
+import { startService } from '../helpers/started-service.ts';
 
 const SERVER = fileURLToPath(new URL('../../gateway/server.ts', import.meta.url));
 const SECRET = 'a secret of at least thirty-two characters';
 
-/** The gateway as a process with this environment alone. */
-function start(t: TestContext, env: Record<string, string>) {
-  const child = spawn(process.execPath, [SERVER], { env: { ...env, PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  let errors = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
-  const lines = on(createInterface(child.stdout), 'line') as AsyncIterableIterator<[string]>;
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number, errors: errors.trim().split('\n') }));
-  return {
-    child,
-    ended,
-    /** The next line of its log that is about this, once it is written. */
-    async logged(about: (entry: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
-      const ending = ended.then(({ errors }) => Promise.reject(new Error(`ended: ${errors.join(' ')}`)));
-      for (;;) {
-        const { value } = await Promise.race([lines.next(), ending]);
-        const entry = JSON.parse(value[0]) as Record<string, unknown>;
-        if (about(entry)) return entry;
-      }
-    },
-  };
-}
+const start = (t: TestContext, env: Record<string, string>) => startService(t, SERVER, env);
 
 test('refuses to start apart without Redis, and says why in one line', async (t) => {
   const { code, errors } = await start(t, { SERVICE_TOKEN_SECRET: SECRET }).ended;

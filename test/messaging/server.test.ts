@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { on, once } from 'node:events';
+import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { createInterface } from 'node:readline';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from '../../engine/engine.ts';
@@ -10,32 +8,12 @@ import { buildMessaging } from '../../messaging/app.ts';
 import { MessagingConfig } from '../../messaging/config.ts';
 import { loadConfig } from '../../shared/service/config.ts';
 import { RedisNode, redisAvailable } from '../helpers/redis-server.ts';
+import { startService } from '../helpers/started-service.ts';
 import { SECRET } from './build-messaging.ts';
 
 const SERVER = fileURLToPath(new URL('../../messaging/server.ts', import.meta.url));
 
-/** The service as a process with this environment alone. */
-function start(t: TestContext, env: Record<string, string>) {
-  const child = spawn(process.execPath, [SERVER], { env: { ...env, PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  let errors = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
-  const lines = on(createInterface(child.stdout), 'line') as AsyncIterableIterator<[string]>;
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number, errors: errors.trim().split('\n') }));
-  return {
-    child,
-    ended,
-    /** The line of its log with this message, once it is written. */
-    async logged(message: string): Promise<Record<string, unknown>> {
-      const ending = ended.then(({ errors }) => Promise.reject(new Error(`ended before "${message}": ${errors.join(' ')}`)));
-      for (;;) {
-        const { value } = await Promise.race([lines.next(), ending]);
-        const entry = JSON.parse(value[0]) as Record<string, unknown>;
-        if (entry['msg'] === message) return entry;
-      }
-    },
-  };
-}
+const start = (t: TestContext, env: Record<string, string>) => startService(t, SERVER, env);
 
 test('refuses to start apart without Redis, and says why in one line', async (t) => {
   const { code, errors } = await start(t, { SERVICE_TOKEN_SECRET: SECRET }).ended;

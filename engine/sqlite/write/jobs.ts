@@ -1,6 +1,6 @@
 import type { ErrorBody } from '../../../shared/errors.ts';
 import type { ActivationState, Commit } from '../../conversation-log.ts';
-import type { PartnerKey, Session, SigningKey } from '../../store.ts';
+import type { PartnerKey, RefreshRotation, Session, SigningKey } from '../../store.ts';
 import type { PackedOutcomes } from './outcomes.ts';
 
 /** What the write thread can be asked for, by name. Travels as JSON: one string is cheaper to hand over than the objects it stands for. */
@@ -9,15 +9,7 @@ export interface JobArguments {
   replaceActivation: { conversationId: string; epoch: string; before: ActivationState; after: ActivationState };
   recordActivation: { conversationId: string; userIds: readonly string[]; until: number };
   createSession: { session: Session; refreshHash: string };
-  rotateRefresh: {
-    sessionId: string;
-    generation: number;
-    refreshHash: string;
-    nextHash: string;
-    at: number;
-    expiresAt: number;
-    graceMs: number;
-  };
+  rotateRefresh: RefreshRotation;
   revokeSession: { userId: string; id: string; now: number };
   createPartnerKey: { key: PartnerKey; secretHash: string };
   revokePartnerKey: { id: string; at: number };
