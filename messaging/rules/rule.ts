@@ -50,9 +50,10 @@ export type Decision = { decision: 'commit'; plan: Plan } | { decision: 'unchang
 type More = { decision: 'load'; wanted: Wanted };
 
 /**
- * What an operation does, as a pure function. A rule that is `guarded` alone commits in one round trip: it loads nothing, and its guards
- * say everything that must hold. Others say what they want to know, and decide. Their guards say what must still be so when the commit is
- * carried out. Everybody but who creates must be a member; that is checked before a rule is asked.
+ * What an operation does, as a pure function. A rule with `plan` commits in one round trip: it loads nothing, and its guards say
+ * everything that must hold. A rule with `wants` and `decide` says what it wants to know, and decides. Its guards say what must still be
+ * so when the commit is carried out. The actor must be a member, except of a conversation that is being made: the executor and the engine
+ * check that.
  */
 export type Rule<O extends CommandOp> =
   | { plan(asked: Asked<O>): Plan }
